@@ -1,7 +1,7 @@
+import { applyEdit } from '../protocol/text-edit.ts';
 import { callsOf, type Parameter, type Signature, signatureAt } from '../syntax/parameters.ts';
 import { parseSource } from '../syntax/trees.ts';
 import { ageOf, type Candidate, classOf, fromPlace, type Situation } from './situation.ts';
-import { applyEdit } from './text-edit.ts';
 
 /** Calls that are proposed. */
 const mostCalls = 4;

@@ -1,4 +1,4 @@
-import { applyEdit, minimalEdit, moveSpan, type Span, type TextEdit } from './text-edit.ts';
+import { applyEdit, minimalEdit, moveSpan, type Span, type TextEdit } from '../protocol/text-edit.ts';
 
 /** An edit of a document: the changes that a user made at one place without a long pause. */
 export interface RecentEdit {
@@ -8,6 +8,12 @@ export interface RecentEdit {
   readonly after: string;
   /** Milliseconds; when its last change was made. */
   readonly time: number;
+}
+
+/** A change with the text that it removed, and the version after it. */
+interface LoggedChange extends TextEdit {
+  readonly removed: string;
+  readonly version: number;
 }
 
 /** Milliseconds after which a change at the same place is another edit. */
@@ -27,8 +33,7 @@ export class EditLog {
   #version: number;
   #edits: RecentEdit[] = [];
   #undone: Omit<RecentEdit, 'time'>[] = [];
-  /** Each with the version after it. */
-  #changes: (TextEdit & { readonly version: number })[] = [];
+  #changes: LoggedChange[] = [];
   /** The oldest version that ranges can be followed from. */
   #oldest: number;
 
@@ -43,7 +48,7 @@ export class EditLog {
 
   /** The oldest first. Their places do not overlap. */
   get edits(): readonly RecentEdit[] {
-    return this.#edits;
+    return [...this.#edits];
   }
 
   /**
@@ -57,7 +62,7 @@ export class EditLog {
     const kind = this.#kindOf(text, made);
     let current = text;
     for (const change of made) {
-      this.#changes.push({ ...change, version });
+      this.#changes.push({ ...change, removed: current.slice(change.start, change.end), version });
       if (kind === 'edit') this.#edit(current, change, time);
       else this.#move(change);
       current = applyEdit(current, change);
@@ -68,10 +73,18 @@ export class EditLog {
     this.#edits = this.#edits.slice(-mostEdits);
   }
 
-  /** Forgets the edits, for example because the whole text was replaced. */
+  /** Forgets the edits. */
   clear(): void {
     this.#edits = [];
     this.#undone = [];
+  }
+
+  /** The whole text was replaced, for example because its file was read again. */
+  replaced(version: number): void {
+    this.clear();
+    this.#changes = [];
+    this.#version = version;
+    this.#oldest = version;
   }
 
   /** Where spans of an earlier version are now, without those that were changed; null if that version is too old or not known. */
@@ -83,6 +96,18 @@ export class EditLog {
       for (const change of since) moved = moved && moveSpan(moved, change);
       return moved ? [moved] : [];
     });
+  }
+
+  /** The text of an earlier version; null if that version is too old or not known. `text` is the current one. */
+  textAt(version: number, text: string): string | null {
+    if (version < this.#oldest || version > this.#version) return null;
+    return this.#changes
+      .filter((change) => change.version > version)
+      .reduceRight(
+        (later, { start, text: inserted, removed }) =>
+          applyEdit(later, { start, end: start + inserted.length, text: removed }),
+        text,
+      );
   }
 
   #kindOf(text: string, changes: readonly TextEdit[]): 'edit' | 'formatting' | 'other' {
@@ -97,6 +122,7 @@ export class EditLog {
   }
 
   #edit(text: string, change: TextEdit, time: number): void {
+    if (text.slice(change.start, change.end) === change.text) return;
     const last = this.#edits.at(-1);
     if (last && touches(last, change) && time - last.time <= longestPause) {
       this.#edits.pop();
@@ -105,11 +131,11 @@ export class EditLog {
       return;
     }
     this.#move(change);
-    const edit = { start: change.start, before: text.slice(change.start, change.end), after: change.text };
+    const edit = reduced(change.start, text.slice(change.start, change.end), change.text);
     const undone = this.#undone.pop();
     if (undone && undone.start === edit.start && undone.before === edit.before && undone.after === edit.after) return;
     this.#undone = [];
-    this.#add({ ...edit, time });
+    this.#edits.push({ ...edit, time });
   }
 
   /** Joins a change of `text` with the edit that it touches. */
@@ -120,19 +146,7 @@ export class EditLog {
     const grown = change.text.length - (change.end - change.start);
     const after = applyEdit(text, change).slice(start, end + grown);
     if (before === after) this.#undone.push({ start: last.start, before: last.before, after: last.after });
-    else this.#add({ start, before, after, time });
-  }
-
-  /** Adds an edit, reduced to what it changes. */
-  #add({ start, before, after, time }: RecentEdit): void {
-    const edit = minimalEdit(before, { start: 0, end: before.length, text: after });
-    if (edit.start === edit.end && edit.text === '') return;
-    this.#edits.push({
-      start: start + edit.start,
-      before: before.slice(edit.start, edit.end),
-      after: edit.text,
-      time,
-    });
+    else this.#edits.push({ ...reduced(start, before, after), time });
   }
 
   /** Moves the edits that a change does not touch, and forgets the others. */
@@ -142,6 +156,12 @@ export class EditLog {
       return span ? [{ ...edit, start: span.start }] : [];
     });
   }
+}
+
+/** An edit without what its texts have in common at their ends. */
+function reduced(start: number, before: string, after: string): Omit<RecentEdit, 'time'> {
+  const edit = minimalEdit(before, { start: 0, end: before.length, text: after });
+  return { start: start + edit.start, before: before.slice(edit.start, edit.end), after: edit.text };
 }
 
 const touches = ({ start, after }: RecentEdit, change: TextEdit): boolean =>

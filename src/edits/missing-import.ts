@@ -1,8 +1,8 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
+import { lineBreakOf } from '../protocol/text-edit.ts';
 import { partOf } from '../syntax/part-of.ts';
 import { type Import, importFor, importOf, isDocument, isImportable, statementOf, takesNames } from './import-lines.ts';
 import { type Candidate, classOf, type Situation } from './situation.ts';
-import { lineBreakOf } from './text-edit.ts';
 import { isKeyword, nameAround, occurrencesOf, tokensOf } from './tokens.ts';
 
 /** A line of a file of the workspace, without indentation. */

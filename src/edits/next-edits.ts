@@ -1,3 +1,4 @@
+import { minimalEdit, type Span } from '../protocol/text-edit.ts';
 import { longestParsed, parseSource } from '../syntax/trees.ts';
 import { proposeCallSites } from './call-sites.ts';
 import type { EditLog, RecentEdit } from './edit-log.ts';
@@ -6,7 +7,6 @@ import { type LinesWith, proposeImports } from './missing-import.ts';
 import { nameChangeOf, proposeRenames } from './rename.ts';
 import { proposeRepeats } from './repeat.ts';
 import type { Candidate, Situation } from './situation.ts';
-import { minimalEdit, type Span } from './text-edit.ts';
 
 /** A document that was edited. */
 export interface EditedDocument {

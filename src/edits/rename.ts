@@ -1,8 +1,8 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
+import type { Span } from '../protocol/text-edit.ts';
 import { partOf } from '../syntax/part-of.ts';
 import type { RecentEdit } from './edit-log.ts';
 import { ageOf, type Candidate, fromPlace, type Situation, sharedContext, skippedPlaces } from './situation.ts';
-import type { Span } from './text-edit.ts';
 import { isKeyword, isName, nameAround, occurrencesOf } from './tokens.ts';
 
 /** Places that are proposed, and occurrences that are looked at. */

@@ -1,3 +1,4 @@
+import { applyEdit, minimalEdit, type Span, type TextEdit } from '../protocol/text-edit.ts';
 import { partOf } from '../syntax/part-of.ts';
 import type { RecentEdit } from './edit-log.ts';
 import { nameChangeOf } from './rename.ts';
@@ -10,8 +11,7 @@ import {
   sharedContext,
   skippedPlaces,
 } from './situation.ts';
-import { applyEdit, minimalEdit, type Span, type TextEdit } from './text-edit.ts';
-import { isNamePart, isStatementWord, lineAround, occurrencesOf, type Token, tokensOf } from './tokens.ts';
+import { isNamePart, isStatementWord, lineAround, nameAround, occurrencesOf, type Token, tokensOf } from './tokens.ts';
 
 /** Places of each kind that are proposed. */
 const mostPlaces = 5;
@@ -83,17 +83,15 @@ function kindOf(text: string): string {
   return isStatementWord(text.trim()) ? 'keyword' : (tokens[0]?.kind ?? 'other');
 }
 
-/** An edit extended over the whole of the tokens that it begins and ends in. */
+/** An edit extended over the whole of the names that it begins and ends in. */
 function wholeTokens(
   text: string,
   { start, before, after }: RecentEdit,
 ): Pick<RecentEdit, 'start' | 'before' | 'after'> {
   const end = start + after.length;
-  let [from, to] = [start, end];
-  const extendsLeft = isNamePart(before[0]) || isNamePart(after[0]) || before === '' || after === '';
-  const extendsRight = isNamePart(before.at(-1)) || isNamePart(after.at(-1));
-  if (extendsLeft && !/^\s/.test(before + after)) while (isNamePart(text[from - 1])) from--;
-  if (extendsRight) while (isNamePart(text[to])) to++;
+  const [first, last] = [[before, after].map((one) => one[0]), [before, after].map((one) => one.at(-1))];
+  const from = first.some(isNamePart) ? nameAround(text, { start, end: start }).start : start;
+  const to = last.some(isNamePart) ? nameAround(text, { start: end, end }).end : end;
   const [left, right] = [text.slice(from, start), text.slice(end, to)];
   return { start: from, before: left + before + right, after: left + after + right };
 }

@@ -1,6 +1,7 @@
 import type { Node } from '@vscode/tree-sitter-wasm';
+import type { NextEditSource } from '../protocol/next-edits.ts';
+import type { Span } from '../protocol/text-edit.ts';
 import type { EditLog, RecentEdit } from './edit-log.ts';
-import type { Span } from './text-edit.ts';
 import { type Token, tokensOf } from './tokens.ts';
 
 /** What a user has done so far in a document: the place that a next edit is proposed for. */
@@ -25,13 +26,9 @@ export interface References {
   readonly spans: readonly Span[];
 }
 
-/** Why an edit is proposed. */
-export const editSources = ['rename', 'text-rename', 'repeat', 'call-site', 'import'] as const;
-export type EditSource = (typeof editSources)[number];
-
 /** An edit that could come next, and what its chance depends on. */
 export interface Candidate extends Span {
-  readonly source: EditSource;
+  readonly source: NextEditSource;
   /** What characters [start, end) of the text become. */
   readonly text: string;
   /** What happens, for the user: "Rename total to sum". */

@@ -1,4 +1,4 @@
-import type { Span } from './text-edit.ts';
+import type { Span } from '../protocol/text-edit.ts';
 
 export type TokenKind = 'word' | 'number' | 'string' | 'punctuation';
 

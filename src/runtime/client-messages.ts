@@ -4,9 +4,14 @@
  */
 import { ErrorCodes, ResponseError } from 'vscode-languageserver';
 import * as z from 'zod';
+import { nextEditModes } from '../protocol/next-edits.ts';
 
 const position = { line: z.int().nonnegative(), character: z.int().nonnegative() };
 const count = z.int().positive();
+const range = z.looseObject({ start: z.looseObject(position), end: z.looseObject(position) });
+
+/** References of one name that a client may send. */
+const mostReferences = 10_000;
 
 export const inlineCompletion = z.looseObject({
   textDocument: z.looseObject({ uri: z.string() }),
@@ -16,7 +21,7 @@ export const inlineCompletion = z.looseObject({
     selectedCompletionInfo: z
       .looseObject({
         text: z.string(),
-        range: z.looseObject({ start: z.looseObject(position), end: z.looseObject(position) }),
+        range,
       })
       .nullish(),
   }),
@@ -30,10 +35,16 @@ export const sampleDenoising = z.looseObject({
   step: z.int().nonnegative(),
   index: z.int().nonnegative(),
 });
+export const nextEdit = z.looseObject({
+  textDocument: z.looseObject({ uri: z.string(), version: z.int() }),
+  trigger: z.enum(['automatic', 'invoked']),
+  references: z.looseObject({ version: z.int(), ranges: z.array(range).max(mostReferences) }).optional(),
+});
 export const settings = z.looseObject({
   model: z.string(),
   engine: z.string(),
   device: z.string(),
+  nextEdits: z.enum(nextEditModes).optional(),
   completions: z.looseObject({
     enabled: z.boolean(),
     languages: z.record(z.string(), z.boolean()),

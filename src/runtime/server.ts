@@ -21,6 +21,7 @@ import { type InfillHooks, infill } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
+import { lastNextEdit, type NextEditParameters, nextEdit } from '../protocol/next-edits.ts';
 import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
@@ -32,6 +33,7 @@ import { frameOf, withoutEnd } from './frame.ts';
 import { coveredAfterCursor } from './inline/closing-characters.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
+import { NextEdits } from './next-edits.ts';
 import { textBeforeCell } from './notebook-cells.ts';
 import { updateDocument } from './replaced-text.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
@@ -78,7 +80,10 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const documents = new TextDocuments({
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
-      const { document: updated, hasReplaced } = updateDocument(document, changes, version);
+      // The update changes the document in place.
+      const before = { uri: document.uri, version: document.version, text: document.getText() };
+      const { document: updated, hasReplaced, edits } = updateDocument(document, changes, version);
+      nextEdits.documentChanged(before, edits, version);
       if (hasReplaced) completions.removeReplaced(document.uri);
       return updated;
     },
@@ -115,6 +120,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
+  const nextEdits = nextEditsOf(state, documents, copies);
   const messages = new client.ClientMessages(
     (line) => connection.console.warn(printableLine(line)),
     () => scheduler.messageArrived(),
@@ -165,6 +171,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     protocol.lastCompletion,
     messages.request(null, () => completions.last),
   );
+  answerNextEdits(connection, messages, nextEdits);
   connection.onRequest(
     protocol.listModels,
     messages.request(null, () => listModels()),
@@ -174,10 +181,41 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     scheduler.messageArrived();
     copies.documentChanged(nameOf(document.uri), () => document.getText());
   });
-  documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
+  documents.onDidClose(({ document }) => {
+    copies.documentClosed(nameOf(document.uri));
+    nextEdits.documentClosed(document.uri);
+  });
   documents.listen(connection);
   notebooks.listen(connection);
   connection.listen();
+}
+
+function nextEditsOf(state: ClientState, documents: TextDocuments<TextDocument>, copies: WorkspaceCopies): NextEdits {
+  const isLanguageOn = (languageId: string): boolean => {
+    const { languages } = state.settings.completions;
+    return languages[languageId] ?? languages['*'] ?? true;
+  };
+  return new NextEdits({
+    mode: () => state.settings.nextEdits ?? 'onRequest',
+    isSnoozed: () => state.snoozedUntil !== null && Date.now() < state.snoozedUntil,
+    isLanguageOn,
+    document: (uri) => documents.get(uri),
+    nameOf,
+    leavesOut: (name) => copies.leavesOut(name),
+    linesWith: (name) => (word) => copies.linesWith(name, word),
+    now: () => Date.now(),
+  });
+}
+
+function answerNextEdits(connection: Connection, messages: client.ClientMessages, nextEdits: NextEdits): void {
+  connection.onRequest(
+    nextEdit,
+    messages.request(client.nextEdit, (parameters: NextEditParameters) => nextEdits.answer(parameters)),
+  );
+  connection.onRequest(
+    lastNextEdit,
+    messages.request(null, () => nextEdits.last),
+  );
 }
 
 /** Milliseconds in which a client that has settings for copies sends them. */

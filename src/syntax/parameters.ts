@@ -66,7 +66,8 @@ export function callsOf(root: Node, { name, isMember }: Pick<Signature, 'name' |
 }
 
 const isPython = (node: Node): boolean => node.type === 'function_definition';
-const isInClass = (node: Node): boolean => /^class/.test(node.parent?.parent?.type ?? '') || /^class/.test(node.parent?.parent?.parent?.type ?? '');
+const isInClass = (node: Node): boolean =>
+  /^class/.test(node.parent?.parent?.type ?? '') || /^class/.test(node.parent?.parent?.parent?.type ?? '');
 
 function nameOf(node: Node): string | null {
   const own = node.childForFieldName('name');

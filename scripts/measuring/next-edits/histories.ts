@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { TextEdit } from '../../../src/edits/text-edit.ts';
 import { Random } from '../../../src/platform/random.ts';
+import type { TextEdit } from '../../../src/protocol/text-edit.ts';
 import { languageOf } from '../../../src/syntax/trees.ts';
 import { readSources } from '../../../src/training/code/source-files.ts';
 import { unsuitable } from '../../../src/training/code/source-filter.ts';

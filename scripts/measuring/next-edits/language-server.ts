@@ -1,5 +1,5 @@
 import ts from 'typescript';
-import type { Span } from '../../../src/edits/text-edit.ts';
+import type { Span } from '../../../src/protocol/text-edit.ts';
 
 /** TypeScript's language service for one file at a time, without its imports and without libraries. */
 export class LanguageServer {

@@ -81,7 +81,12 @@ const methods: Readonly<Record<string, Method>> = {
 };
 
 /** The most likely answers of a method, at most a share of all steps. */
-function shownBy(method: Method, steps: readonly Step[], share: number, by: 'next'|'chance' = 'chance'): ReadonlyMap<Step, Judged> {
+function shownBy(
+  method: Method,
+  steps: readonly Step[],
+  share: number,
+  by: 'next' | 'chance' = 'chance',
+): ReadonlyMap<Step, Judged> {
   const answers = steps.flatMap((step) => {
     const answer = method(step);
     return answer ? [[step, answer] as const] : [];

@@ -3,8 +3,8 @@ import type { Chances } from '../../../src/edits/gate.ts';
 import { type EditContext, type ProposedEdit, proposeEdits } from '../../../src/edits/next-edits.ts';
 import { nameChangeOf } from '../../../src/edits/rename.ts';
 import { fromPlace } from '../../../src/edits/situation.ts';
-import { applyEdit, minimalEdit, type Span, type TextEdit } from '../../../src/edits/text-edit.ts';
 import { occurrencesOf } from '../../../src/edits/tokens.ts';
+import { applyEdit, minimalEdit, type Span, type TextEdit } from '../../../src/protocol/text-edit.ts';
 import type { FileHistory } from './histories.ts';
 import type { LanguageServer } from './language-server.ts';
 
@@ -54,7 +54,8 @@ export async function replay(
     if (log.edits.length > 0) {
       if (isTypeScript) known = renameOf(text, log, server) ?? known;
       const judge = (proposed: TextEdit): Verdict => verdictOf(text, proposed, remaining);
-      const judged = (proposed: TextEdit | null): Judged | null => proposed && { next: 1, chance: 1, ...judge(proposed) };
+      const judged = (proposed: TextEdit | null): Judged | null =>
+        proposed && { next: 1, chance: 1, ...judge(proposed) };
       const document = { name: `/${file}`, languageId, text, log };
       const begin = performance.now();
       const textual = await proposeEdits(document, context, now);

@@ -1,4 +1,4 @@
-import type { TextEdit } from '../../../src/edits/text-edit.ts';
+import type { TextEdit } from '../../../src/protocol/text-edit.ts';
 
 /** Pairs of pieces that are compared at most; texts with more differences have no small edits. */
 const mostPairs = 20_000_000;
