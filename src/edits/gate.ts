@@ -16,7 +16,7 @@ export const automaticChance = 0.5;
 const unknown: Chances = { next: 0.25, chance: 0.5 };
 
 /** Candidates that the chance of fewer features counts as much as. */
-const priorWeight = 8;
+const priorWeight = 6;
 
 /** The keys of a candidate's counts: its source, and its source with one, two and more of its features. */
 export const gateKeys = ({ source, features }: Candidate): string[] =>

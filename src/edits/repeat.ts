@@ -83,15 +83,21 @@ function kindOf(text: string): string {
   return isStatementWord(text.trim()) ? 'keyword' : (tokens[0]?.kind ?? 'other');
 }
 
-/** An edit extended over the whole of the names that it begins and ends in. */
+/**
+ * An edit extended over the whole of the names that it begins and ends in. An insertion that continues a name, such as `.length` or `this.`,
+ * is extended over that name.
+ */
 function wholeTokens(
   text: string,
   { start, before, after }: RecentEdit,
 ): Pick<RecentEdit, 'start' | 'before' | 'after'> {
   const end = start + after.length;
-  const [first, last] = [[before, after].map((one) => one[0]), [before, after].map((one) => one.at(-1))];
-  const from = first.some(isNamePart) ? nameAround(text, { start, end: start }).start : start;
-  const to = last.some(isNamePart) ? nameAround(text, { start: end, end }).end : end;
+  const continues = before === '' && /^[.?([!]/.test(after);
+  const leads = before === '' && /[.([!]$/.test(after);
+  const from =
+    continues || isNamePart(before[0]) || isNamePart(after[0]) ? nameAround(text, { start, end: start }).start : start;
+  const to =
+    leads || isNamePart(before.at(-1)) || isNamePart(after.at(-1)) ? nameAround(text, { start: end, end }).end : end;
   const [left, right] = [text.slice(from, start), text.slice(end, to)];
   return { start: from, before: left + before + right, after: left + after + right };
 }

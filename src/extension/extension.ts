@@ -7,6 +7,7 @@ import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
+import { registerNextEdits } from './next-edits/register-next-edits.ts';
 import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
 import type { AllTrees } from './run-features.ts';
@@ -45,6 +46,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerShowMenu(context, runtime);
   registerSampleFile(context);
   registerCompletionSwitches(context, runtime);
+  registerNextEdits(context, runtime, log);
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
   registerCollectDiagnostics(context, { ask: askUnmask(nodes, script, log), runtime, pages, log });

@@ -41,10 +41,10 @@ async function stepsOf(pairs: readonly VersionPair[], begin: 'top' | 'anywhere')
 }
 
 /** Keys with fewer proposals than this are left out: they say no more than those with one feature less. */
-const fewest = 30;
+const fewest = 20;
 
 /** Counts how often candidates with the same features were right, also those that were not the first. */
-async function fit(): Promise<void> {
+async function fitGate(): Promise<void> {
   const counts = new Map<string, [next: number, right: number, of: number]>();
   const count = (candidate: Judged & Candidate): void => {
     for (const key of gateKeys(candidate)) {
@@ -165,5 +165,5 @@ async function measure(): Promise<void> {
   console.log(`\nLatency: p50 ${median(times).toFixed(1)} ms, p95 ${late.toFixed(1)} ms, ${cpus()[0]!.model}.`);
 }
 
-if (process.argv.includes('--fit')) await fit();
+if (process.argv.includes('--fit')) await fitGate();
 else await measure();
