@@ -1,26 +1,5 @@
-import gateCounts from './gate-counts.json' with { type: 'json' };
+import gateWeights from './gate-weights.json' with { type: 'json' };
 import type { Candidate } from './situation.ts';
-
-/** How often proposed edits with some features were right. */
-export interface GateCounts {
-  /** How and on what they were counted. */
-  readonly about: string;
-  /** By the source and the first features: the number that was made next, the number of right ones, and the number of all. */
-  readonly counts: Readonly<Record<string, readonly [next: number, right: number, of: number]>>;
-}
-
-/** The chance from which an edit is shown without being asked for. */
-export const automaticChance = 0.5;
-
-/** The chances of a candidate of which nothing was counted. */
-const unknown: Chances = { next: 0.25, chance: 0.5 };
-
-/** Candidates that the chance of fewer features counts as much as. */
-const priorWeight = 6;
-
-/** The keys of a candidate's counts: its source, and its source with one, two and more of its features. */
-export const gateKeys = ({ source, features }: Candidate): string[] =>
-  Array.from({ length: features.length + 1 }, (_, length) => [source, ...features.slice(0, length)].join(' | '));
 
 /** What is estimated of a candidate. */
 export interface Chances {
@@ -30,16 +9,35 @@ export interface Chances {
   readonly chance: number;
 }
 
-/**
- * The estimated chances of a candidate: the shares among the candidates with the same features, shrunk towards the shares with one feature
- * less.
- */
-export function chancesOf(candidate: Candidate, { counts }: GateCounts = gateCounts as unknown as GateCounts): Chances {
-  let { next, chance } = unknown;
-  for (const key of gateKeys(candidate)) {
-    const [nextOnes, right, of] = counts[key] ?? [0, 0, 0];
-    next = (nextOnes + priorWeight * next) / (of + priorWeight);
-    chance = (right + priorWeight * chance) / (of + priorWeight);
-  }
-  return { next, chance };
+/** The weights of two logistic regressions, by feature. */
+export interface GateWeights {
+  /** How and on what they were fitted. */
+  readonly about: string;
+  readonly weights: Readonly<Record<string, readonly [next: number, chance: number]>>;
 }
+
+/** The chance from which an edit is shown without being asked for. */
+export const automaticChance = 0.5;
+
+/** The features of a candidate, each of which has a weight: one for all, its source, and its source with each of its own features. */
+export const gateFeatures = ({ source, features }: Pick<Candidate, 'source' | 'features'>): string[] => [
+  'any',
+  source,
+  ...features.map((feature) => `${source} | ${feature}`),
+];
+
+/** The estimated chances of a candidate. A feature that was too rare to be fitted changes nothing. */
+export function chancesOf(
+  candidate: Pick<Candidate, 'source' | 'features'>,
+  { weights }: GateWeights = gateWeights as unknown as GateWeights,
+): Chances {
+  let [next, chance] = [0, 0];
+  for (const feature of gateFeatures(candidate)) {
+    const [ofNext, ofChance] = weights[feature] ?? [0, 0];
+    next += ofNext;
+    chance += ofChance;
+  }
+  return { next: probability(next), chance: probability(chance) };
+}
+
+const probability = (score: number): number => 1 / (1 + Math.exp(-score));

@@ -2,7 +2,7 @@ import { minimalEdit, type Span } from '../protocol/text-edit.ts';
 import { longestParsed, parseSource } from '../syntax/trees.ts';
 import { proposeCallSites } from './call-sites.ts';
 import type { EditLog, RecentEdit } from './edit-log.ts';
-import { type Chances, chancesOf, type GateCounts } from './gate.ts';
+import { type Chances, chancesOf, type GateWeights } from './gate.ts';
 import { type LinesWith, proposeImports } from './missing-import.ts';
 import { nameChangeOf, proposeRenames } from './rename.ts';
 import { proposeRepeats } from './repeat.ts';
@@ -23,7 +23,7 @@ export interface EditContext {
   readonly references?: { readonly version: number; readonly spans: readonly Span[] } | null;
   /** The workspace's lines with a word; default: none. */
   readonly linesWith?: LinesWith;
-  readonly counts?: GateCounts;
+  readonly weights?: GateWeights;
 }
 
 /** A proposed edit with the estimated chances that it is right. */
@@ -62,7 +62,7 @@ export async function proposeEdits(
         ...(await proposeCallSites(situation)),
         ...(context.linesWith ? proposeImports(situation, name, context.linesWith) : []),
       ]) {
-        const chances = chancesOf(candidate, context.counts);
+        const chances = chancesOf(candidate, context.weights);
         const { start, end, text: inserted } = minimalEdit(text, candidate);
         const key = `${start} ${end} ${inserted}`;
         const known = found.get(key);

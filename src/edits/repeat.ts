@@ -46,10 +46,9 @@ function sameTexts(situation: Situation): Candidate[] {
   if (before.trim() === '' || before.includes('\n')) return [];
   const own = { start, end: start + after.length };
   const part = root ? partOf(root, own.start, own.end) : 'code';
-  const same = edits.filter((other) => {
-    const whole = wholeTokens(text, other);
-    return whole.before === before && whole.after === after;
-  });
+  const same = edits
+    .map((other) => ({ ...other, ...wholeTokens(text, other) }))
+    .filter((other) => other.before === before && other.after === after);
   const made = same.map((other) => ({ start: other.start, end: other.start + other.after.length }));
   const places = occurrencesOf(before, text)
     // The new text may contain the old one.

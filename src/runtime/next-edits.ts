@@ -1,4 +1,5 @@
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import { isCopyable } from '../copies/workspace-texts.ts';
 import { EditLog } from '../edits/edit-log.ts';
 import { automaticChance } from '../edits/gate.ts';
 import type { LinesWith } from '../edits/missing-import.ts';
@@ -12,7 +13,7 @@ import type {
   NextEditTrace,
 } from '../protocol/next-edits.ts';
 import type { Span, TextEdit } from '../protocol/text-edit.ts';
-import { hasSecret, hasSecretName } from '../workspace/files.ts';
+import { hasSecretName } from '../workspace/files.ts';
 import { isInside } from './cursor-query.ts';
 
 /** What next edits depend on, apart from the documents. */
@@ -132,7 +133,7 @@ export class NextEdits {
         return ['language-off', `Suggestions are off for ${document.languageId} (\`unmask.completions.languages\`).`];
     }
     const name = nameOf(uri);
-    if (hasSecretName(name) || hasSecret(document.getText()) || leavesOut(name))
+    if (hasSecretName(name) || !isCopyable(document.getText()) || leavesOut(name))
       return ['left-out', 'This file is left out: git ignores it, or it seems to hold a secret or data.'];
     return null;
   }

@@ -204,15 +204,24 @@ describe('a missing import', () => {
 });
 
 describe('the gate', () => {
-  const candidate = { source: 'repeat', start: 0, end: 1, text: '', label: '', features: ['a', 'b'] } as const;
+  const candidate = { source: 'repeat', features: ['a', 'b'] } as const;
 
-  it('estimates the share of right ones among those with the same features, shrunk towards fewer features', () => {
-    const counts = { repeat: [10, 500, 1_000], 'repeat | a': [900, 990, 1_000] } as const;
-    const { next, chance } = chancesOf(candidate, { about: '', counts });
-    assert.ok(chance > 0.95 && chance < 0.99, String(chance));
-    assert.ok(next > 0.85 && next < chance, String(next));
-    const other = chancesOf({ ...candidate, features: ['c', 'b'] }, { about: '', counts });
-    assert.ok(Math.abs(other.chance - 0.5) < 0.02);
+  it('adds the weights of the features that a candidate has', () => {
+    const weights = { any: [0, 0], repeat: [-1, 1], 'repeat | a': [0, 1], 'rename | b': [9, 9] } as const;
+    const { next, chance } = chancesOf(candidate, { about: '', weights });
+    assert.ok(Math.abs(next - 1 / (1 + Math.E)) < 1e-9 && Math.abs(chance - 1 / (1 + Math.exp(-2))) < 1e-9);
+  });
+
+  it('expects an edit that was repeated before rather than one that was made once', async () => {
+    const code = 'f(a);\nf(a);\nf(a);\nf(a);\n';
+    const [once, twice] = [
+      await proposed(code, [['a', 'b']]),
+      await proposed(code, [
+        ['a', 'b'],
+        ['a', 'b'],
+      ]),
+    ];
+    assert.ok(twice[0]!.chance > once[0]!.chance);
   });
 
   it('orders proposals, and every chance is a probability', async () => {

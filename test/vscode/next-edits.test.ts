@@ -18,7 +18,7 @@ const files = {
 } as const;
 
 /** Next edits as a user sees them, from the installed package. They need no model. */
-describe('next edits in the installed package', { timeout: 300_000 }, () => {
+describe('next edits in the installed package', { timeout: 400_000 }, () => {
   let folder: string;
   let workbench: Workbench;
   let page: Page;

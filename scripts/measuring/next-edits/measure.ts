@@ -2,22 +2,23 @@
  * Measures next edits (`src/edits`) on consecutive versions of npm packages, and fits their gate.
  *
  *     node --import tsx scripts/measuring/next-edits/measure.ts          # prints the tables of docs/results/next-edits.md
- *     node --import tsx scripts/measuring/next-edits/measure.ts --fit    # writes src/edits/gate-counts.json
+ *     node --import tsx scripts/measuring/next-edits/measure.ts --fit    # writes src/edits/gate-weights.json
  *
- * `versions.json` lists the packages: the gate's counts come from one half, the tables from the other. A package is fetched with
+ * `versions.json` lists the packages: the gate is fitted on one half, the tables from the other. A package is fetched with
  * `npm pack`; nothing of it is run.
  */
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import path from 'node:path';
-import { type GateCounts, gateKeys } from '../../../src/edits/gate.ts';
-import type { Candidate } from '../../../src/edits/situation.ts';
+import { gateFeatures } from '../../../src/edits/gate.ts';
 import { median, pairedDifference, shareInterval } from '../../../src/evaluation/statistics.ts';
 import { Random } from '../../../src/platform/random.ts';
 import { indexOf } from '../../../src/runtime/workspace-answers.ts';
 import { historiesOf, type VersionPair } from './histories.ts';
 import { LanguageServer } from './language-server.ts';
+import { type RemovedImport, removeImport } from './removed-imports.ts';
 import { type Judged, replay, type Step } from './replay.ts';
+import { fitSparse } from './sparse-regression.ts';
 import versions from './versions.json' with { type: 'json' };
 
 const server = new LanguageServer();
@@ -40,35 +41,61 @@ async function stepsOf(pairs: readonly VersionPair[], begin: 'top' | 'anywhere')
   return steps;
 }
 
-/** Keys with fewer proposals than this are left out: they say no more than those with one feature less. */
-const fewest = 20;
+/** Files of one package from which an import is taken out. */
+const mostFiles = 60;
 
-/** Counts how often candidates with the same features were right, also those that were not the first. */
-async function fitGate(): Promise<void> {
-  const counts = new Map<string, [next: number, right: number, of: number]>();
-  const count = (candidate: Judged & Candidate): void => {
-    for (const key of gateKeys(candidate)) {
-      const known = counts.get(key) ?? [0, 0, 0];
-      counts.set(key, [known[0] + Number(candidate.isNext), known[1] + Number(candidate.isAny), known[2] + 1]);
+/** What is proposed after the only use of an imported name was written, in files that lack its import. */
+async function removedImports(pairs: readonly VersionPair[]): Promise<RemovedImport[]> {
+  const removed: RemovedImport[] = [];
+  for (const pair of pairs) {
+    const { files } = await historiesOf(pair);
+    const index = indexOf(files.map(({ path: file, text }) => ({ name: `/${file}`, text })));
+    for (const file of new Random(1).shuffle(files).slice(0, mostFiles)) {
+      const linesWith = (word: string) => index.linesWith(`/${file.path}`, word);
+      const one = await removeImport(file, { linesWith });
+      if (one) removed.push(one);
     }
-  };
-  const steps = await stepsOf(versions.fit, 'anywhere');
-  for (const { textual, exact } of steps) {
-    for (const candidate of textual) count(candidate);
-    for (const candidate of exact) if (candidate.source === 'rename') count(candidate);
   }
-  const kept = [...counts].filter(([, [, , of]]) => of >= fewest).sort(([a], [b]) => (a < b ? -1 : 1));
-  const names = versions.fit.map(({ name, from, to }) => `${name} ${from} to ${to}`).join(', ');
-  const document: GateCounts = {
-    about: `Counted by scripts/measuring/next-edits/measure.ts --fit after ${steps.length} edits of ${names}.`,
-    counts: Object.fromEntries(kept),
-  };
-  const file = path.join(import.meta.dirname, '..', '..', '..', 'src', 'edits', 'gate-counts.json');
-  const rows = kept.map(([key, value]) => `    ${JSON.stringify(key)}: [${value.join(', ')}]`);
-  await writeFile(
-    file,
-    `{\n  "about": ${JSON.stringify(document.about)},\n  "counts": {\n${rows.join(',\n')}\n  }\n}\n`,
+  return removed;
+}
+
+/** Features of fewer candidates than this get no weight. */
+const fewest = 10;
+
+/** Fits the gate to all candidates of each step, also those that were not the first. */
+async function fitGate(): Promise<void> {
+  const steps = await stepsOf(versions.fit, 'anywhere');
+  const imports = (await removedImports(versions.fit)).flatMap(({ proposals }) =>
+    proposals.map((proposal) => ({ ...proposal, isNext: proposal.isRight, isAny: proposal.isRight })),
   );
+  const replayed = steps.flatMap(({ textual, exact }) => [
+    ...textual,
+    ...exact.filter(({ source }) => source === 'rename'),
+  ]);
+  const candidates = [...replayed, ...imports];
+  const counts = new Map<string, number>();
+  for (const feature of candidates.flatMap(gateFeatures)) counts.set(feature, (counts.get(feature) ?? 0) + 1);
+  const features = [
+    'any',
+    ...[...counts.keys()].filter((name) => name !== 'any' && counts.get(name)! >= fewest).sort(),
+  ];
+  const indices = new Map(features.map((name, index) => [name, index]));
+  const weightsOf = (isPositive: (candidate: Judged) => boolean): Float64Array =>
+    fitSparse(
+      candidates.map((candidate) => ({
+        features: gateFeatures(candidate).flatMap((name) => indices.get(name) ?? []),
+        isPositive: isPositive(candidate),
+      })),
+      features.length,
+    );
+  const [next, chance] = [weightsOf(({ isNext }) => isNext), weightsOf(({ isAny }) => isAny)];
+  const names = versions.fit.map(({ name, from, to }) => `${name} ${from} to ${to}`).join(', ');
+  const about = `Fitted by scripts/measuring/next-edits/measure.ts --fit to ${candidates.length} candidates after ${steps.length} edits of ${names}.`;
+  const rows = features.map(
+    (name, index) => `    ${JSON.stringify(name)}: [${next[index]!.toFixed(3)}, ${chance[index]!.toFixed(3)}]`,
+  );
+  const file = path.join(import.meta.dirname, '..', '..', '..', 'src', 'edits', 'gate-weights.json');
+  await writeFile(file, `{\n  "about": ${JSON.stringify(about)},\n  "weights": {\n${rows.join(',\n')}\n  }\n}\n`);
 }
 
 type Method = (step: Step) => Judged | null;
@@ -160,6 +187,15 @@ async function measure(): Promise<void> {
       `| ${source} | ${own.length} | ${mean(({ isAny }) => Number(isAny))} | ${mean(({ chance }) => chance)} |`,
     );
   }
+  const removed = await removedImports(versions.measure);
+  const answers = removed.flatMap(({ proposals }) => proposals.slice(0, 1));
+  const [proposed, right] = [
+    answers.filter(({ source }) => source === 'import').length,
+    answers.filter(({ isRight }) => isRight).length,
+  ];
+  console.log(
+    `\nRemoved imports: of ${removed.length}, ${proposed} were proposed first, ${right} of these right (${percent(right / proposed)}).`,
+  );
   const times = steps.map(({ milliseconds }) => milliseconds).sort((a, b) => a - b);
   const late = times[Math.floor(0.95 * times.length)]!;
   console.log(`\nLatency: p50 ${median(times).toFixed(1)} ms, p95 ${late.toFixed(1)} ms, ${cpus()[0]!.model}.`);
