@@ -7,7 +7,7 @@ import { mergeTokens } from './merge-tokens.ts';
 import { assess, drawToken, type RunnerUp, runnersUp } from './token-distribution.ts';
 import { constrainToPrefix } from './token-healing.ts';
 
-/** What the model says about a token: logits [vocab_size], or its prediction. */
+/** The model's output for a position: logits [vocab_size], or a prediction. */
 export type PredictedRow = Float32Array | Prediction;
 
 /** A token drawn for a masked position, with the row from which it was drawn. */
@@ -36,23 +36,23 @@ type RevealRule = (guesses: readonly Guess[], state: RuleState) => readonly Gues
 const revealRules = {
   /** A fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992, section 2.4). */
   confidence: (guesses, { stepsLeft }) =>
-    highest(
+    highestRanked(
       guesses,
       guesses.map(({ confidence }) => confidence),
-      shareOf(guesses, stepsLeft),
+      revealCount(guesses, stepsLeft),
     ),
   /** The same number of steps, in random order. */
   random: (guesses, { stepsLeft, random }) =>
-    highest(
+    highestRanked(
       guesses,
       guesses.map(() => random.uniform()),
-      shareOf(guesses, stepsLeft),
+      revealCount(guesses, stepsLeft),
     ),
   /** Every token whose confidence is above the threshold, at least one (Fast-dLLM, arXiv 2505.22618). */
   threshold: (guesses, { threshold }) => {
     const sure = guesses.filter(({ confidence }) => confidence > threshold);
     if (sure.length > 0) return sure;
-    return highest(
+    return highestRanked(
       guesses,
       guesses.map(({ confidence }) => confidence),
       1,
@@ -64,7 +64,7 @@ export type RevealOrder = keyof typeof revealRules;
 
 /** Rules for filling a gap between a prompt and a suffix; they apply on top of each reveal rule. */
 export interface GapRules {
-  /** The token that ends a middle. All positions after it are set to it too. */
+  /** The token that ends a middle. All positions after it are set to the same token. */
   readonly end: number;
   /** Tokens that end a single line; empty if the middle may have several lines. */
   readonly lineEnds: ReadonlySet<number>;
@@ -72,7 +72,7 @@ export interface GapRules {
    * Whether the probability of `lineEnds` is added to that of `end`, for models that were not trained to end a line with `end`.
    */
   readonly mergeLineEnds?: boolean;
-  /** The model's tokenizer, which says how tokens spell the healed prefix. */
+  /** The model's tokenizer, with which tokens are compared with the healed prefix. */
   readonly tokenizer: Pick<Tokenizer, 'texts' | 'decode'>;
 }
 
@@ -93,10 +93,10 @@ export interface DecodingRules {
  * Whether the next step of a canvas needs whole rows of logits: to draw at a temperature, to spell the healed prefix, to add up
  * the probabilities of line ends, or to record more tokens than a prediction contains. Otherwise predictions give the same tokens.
  */
-export const needsLogits = (canvas: Canvas, { gap, runnersUp: kept = 0 }: DecodingRules): boolean =>
+export const needsLogits = (canvas: Canvas, { gap, runnersUp: count = 0 }: DecodingRules): boolean =>
   canvas.temperature > 0 ||
   (gap !== undefined && (canvas.unspelled !== '' || gap.mergeLineEnds === true)) ||
-  kept >= predictedTokens;
+  count >= predictedTokens;
 
 /**
  * One denoising step of a canvas: draws a token for each of `positions` (the masked ones of the current block, from the
@@ -109,16 +109,17 @@ export function applyRevealRule(
   rows: readonly PredictedRow[],
   rules: DecodingRules,
 ): void {
-  const predicted = positions.map((position, index): Row => ({ position, row: rows[index] as PredictedRow }));
+  const predicted = positions.map((position, index): PositionedRow => ({ position, row: rows[index] as PredictedRow }));
   if (rules.gap && canvas.unspelled !== '') spellPrefix(canvas, predicted, rules, rules.gap);
   else revealChosen(canvas, predicted, rules);
   endStep(canvas, rules.mask);
 }
 
-type Row = Pick<Guess, 'position' | 'row'>;
+/** The row of a masked position. */
+type PositionedRow = Pick<Guess, 'position' | 'row'>;
 
 /** The logits of a row; see `needsLogits`. */
-function logitsOf({ row }: Row): Float32Array {
+function logitsOf({ row }: PositionedRow): Float32Array {
   if (row instanceof Float32Array) return row;
   throw new Error('this step needs logits');
 }
@@ -127,10 +128,15 @@ function logitsOf({ row }: Row): Float32Array {
  * Reveals tokens that spell the healed prefix, from the left: the first, and further ones while their confidence is above the
  * threshold.
  */
-function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules, { tokenizer }: GapRules): void {
-  for (const [index, free] of rows.entries()) {
-    const row = constrainToPrefix(logitsOf(free), canvas.unspelled, tokenizer);
-    const guess = guessAt(canvas, { position: free.position, row }, rules);
+function spellPrefix(
+  canvas: Canvas,
+  rows: readonly PositionedRow[],
+  rules: DecodingRules,
+  { tokenizer }: GapRules,
+): void {
+  for (const [index, predicted] of rows.entries()) {
+    const row = constrainToPrefix(logitsOf(predicted), canvas.unspelled, tokenizer);
+    const guess = guessAt(canvas, { position: predicted.position, row }, rules);
     if (index > 0 && !(guess.confidence > rules.threshold)) return;
     reveal(canvas, guess, rules);
     const text = tokenizer.texts[guess.token] as string;
@@ -141,7 +147,7 @@ function spellPrefix(canvas: Canvas, rows: readonly Row[], rules: DecodingRules,
   }
 }
 
-function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules): void {
+function revealChosen(canvas: Canvas, rows: readonly PositionedRow[], rules: DecodingRules): void {
   const { order, steps, threshold, gap } = rules;
   const guesses = rows.map((row) => guessAt(canvas, gap?.mergeLineEnds ? withMergedEnds(row, gap) : row, rules));
   // If the steps do not divide evenly, each of the first blocks gets one more.
@@ -163,8 +169,8 @@ function revealChosen(canvas: Canvas, rows: readonly Row[], rules: DecodingRules
 }
 
 /**
- * The guesses of the end whose confidence is higher than that of any other token. They are revealed together, because each would
- * be chosen in one of the next steps unless the predictions changed.
+ * The guesses that predict the end with a higher confidence than every guess of another token. They are revealed together, because
+ * the next steps would choose them anyway unless the predictions changed.
  */
 function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
   const others = guesses.flatMap(({ token, confidence }) => (token === end ? [] : [confidence]));
@@ -173,16 +179,16 @@ function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
 }
 
 /** The `count` guesses with the highest rank; among equal ranks, the left one comes first. */
-function highest(guesses: readonly Guess[], ranks: readonly number[], count: number): Guess[] {
+function highestRanked(guesses: readonly Guess[], ranks: readonly number[], count: number): Guess[] {
   const indices = guesses.map((_, index) => index);
   indices.sort((a, b) => (ranks[b] as number) - (ranks[a] as number) || a - b);
   return indices.slice(0, count).map((index) => guesses[index] as Guess);
 }
 
 /** The number of tokens to reveal in this step if they are spread evenly over the steps left, rounded up. */
-const shareOf = (guesses: readonly Guess[], stepsLeft: number): number => Math.ceil(guesses.length / stepsLeft);
+const revealCount = (guesses: readonly Guess[], stepsLeft: number): number => Math.ceil(guesses.length / stepsLeft);
 
-function guessAt({ temperature, random }: Canvas, { position, row }: Row, { mask }: DecodingRules): Guess {
+function guessAt({ temperature, random }: Canvas, { position, row }: PositionedRow, { mask }: DecodingRules): Guess {
   const { token, confidence, entropy } = guessFrom(row, temperature, mask, random);
   if (Number.isNaN(confidence))
     throw new UserError("The model's logits are not finite, so its weights are damaged; use an earlier checkpoint.");
@@ -206,7 +212,7 @@ function guessFrom(
 }
 
 /** The `count` most likely tokens except the chosen one and the mask token. */
-function others(row: PredictedRow, chosen: number, mask: number, count: number): RunnerUp[] {
+function otherTokens(row: PredictedRow, chosen: number, mask: number, count: number): RunnerUp[] {
   if (row instanceof Float32Array) return runnersUp(row, chosen, mask, count);
   return Array.from(row.tokens, (token, rank) => ({
     token,
@@ -216,14 +222,14 @@ function others(row: PredictedRow, chosen: number, mask: number, count: number):
     .slice(0, count);
 }
 
-function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: kept = 0 }: DecodingRules): void {
+function reveal(canvas: Canvas, guess: Guess, { mask, runnersUp: count = 0 }: DecodingRules): void {
   const { position, token, confidence, entropy, row } = guess;
-  put(canvas, position, token, confidence);
+  setToken(canvas, position, token, confidence);
   canvas.entropy[position] = entropy;
-  if (canvas.runnersUp) canvas.runnersUp[position] = others(row, token, mask, kept);
+  if (canvas.runnersUp) canvas.runnersUp[position] = otherTokens(row, token, mask, count);
 }
 
-/** Sets a position after the end to the end too, without a prediction for it. */
+/** Sets a position after the end of the middle to the end token as well; it needs no prediction. */
 function setToEnd(
   canvas: Canvas,
   position: number,
@@ -236,18 +242,18 @@ function setToEnd(
     const [revealedAt, entropy] = [canvas.revealedAt[position] as number, canvas.entropy[position] as number];
     canvas.overwritten.push({ position, token, revealedAt, entropy });
   }
-  put(canvas, position, end, confidence);
+  setToken(canvas, position, end, confidence);
   canvas.entropy[position] = 0;
 }
 
-function put(canvas: Canvas, position: number, token: number, confidence: number): void {
+function setToken(canvas: Canvas, position: number, token: number, confidence: number): void {
   canvas.tokens[position] = token;
   canvas.revealedAt[position] = canvas.forwards;
   canvas.confidence[position] = confidence;
 }
 
 /** Logits in which the probabilities of the tokens that end a line are added to that of the end. */
-function withMergedEnds(predicted: Row, { end, lineEnds }: GapRules): Row {
+function withMergedEnds(predicted: PositionedRow, { end, lineEnds }: GapRules): PositionedRow {
   const ends = [...lineEnds].filter((id) => id !== end);
   return { position: predicted.position, row: mergeTokens(logitsOf(predicted), [end, ...ends]) };
 }

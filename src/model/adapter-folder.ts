@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 import { checkPatterns, idlePatterns, scaleOf } from './adapter-patterns.ts';
 import { llada } from './architectures/llada.ts';
 import type { ModelConfig } from './config.ts';
@@ -346,8 +347,8 @@ const ownMatrices = (weights: ReadonlyMap<string, HostTensor>): string[] =>
   );
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, file: string): z.infer<T> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: invalidValue });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} is wrong (${issue.message}); restore the file.`);
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} ${issue.message}; restore the file.`);
 }

@@ -1,5 +1,5 @@
 import type { CopyCandidate } from '../copies/find-copies.ts';
-import type { Infilled, InfillHooks, InfillRequest } from '../diffusion/infill.ts';
+import type { InfillHooks, InfillRequest, InfillResult } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import { count } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
@@ -32,14 +32,14 @@ export interface CompletionQuery {
 }
 
 /** Everything that a decision depends on. The clock and the model are passed in, so that tests can replace them. */
-export interface CompletionParts {
+export interface CompletionDependencies {
   readonly settings: () => CompletionSettings;
   /** End of the snooze, in milliseconds since 1970; null: suggestions are not snoozed. */
   readonly snoozedUntil: () => number | null;
   /** Orders the requests that use the model. */
-  readonly turns: Scheduler;
+  readonly scheduler: Scheduler;
   /** Runs the model; throws a `UserError` if no model that completes code is available. */
-  readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<Infilled>;
+  readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<InfillResult>;
   readonly now: () => number;
   /** Settles after this many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -76,7 +76,7 @@ interface ModelWork {
  */
 export class Completions {
   readonly latency = new LatencyMeter();
-  readonly #parts: CompletionParts;
+  readonly #parts: CompletionDependencies;
   readonly #cache = new SuggestionCache<CompletionResult | null>();
   readonly #answers: CompletionAnswer[] = [];
   /** Ends the request that a newer one for the same document replaces. */
@@ -87,7 +87,7 @@ export class Completions {
   /** Stops the model's run after a copy was shown without waiting for it. */
   #joining: AbortController | null = null;
 
-  constructor(parts: CompletionParts) {
+  constructor(parts: CompletionDependencies) {
     this.#parts = parts;
   }
 
@@ -169,7 +169,7 @@ export class Completions {
       }
       path.step(`No key was pressed for ${debounce} ms.`);
     }
-    await this.#parts.turns.readMessages(signal);
+    await this.#parts.scheduler.readMessages(signal);
     // This parses the whole text, so it is done only if a suggestion would be shown or generated.
     const unwanted = await this.#unwantedPlace(query);
     if (unwanted) {
@@ -193,7 +193,7 @@ export class Completions {
     const gap: JudgedGap = { ...query, singleLine: !allowsSeveralLines(settings.multiline, query.text) };
     path.lines(gap.singleLine, settings.multiline);
     const begin = this.#parts.now();
-    await this.#parts.turns.readMessages(signal);
+    await this.#parts.scheduler.readMessages(signal);
     const copies = await this.#copies(query, path, gap.singleLine);
     const threshold = thresholdFor(settings.eagerness, priority === 'invoked');
     const choose = (alternatives: readonly TracedAlternative[] | null) =>
@@ -267,7 +267,7 @@ export class Completions {
     const watch = this.#parts.watcher(query, path.id);
     const queued = this.#parts.now();
     const judge = new AlternativeJudge(gap);
-    const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
+    const infilled = await this.#parts.scheduler.run(priority, signal, (yieldToEventLoop) => {
       path.took('queue', this.#parts.now() - queued);
       const request: InfillRequest = {
         ...query.text,
@@ -320,7 +320,7 @@ export class Completions {
   }
 
   /** The judged alternatives, in the order in which they are shown. */
-  async #inOrder({ alternatives }: Infilled, path: DecisionPath, judge: AlternativeJudge) {
+  async #inOrder({ alternatives }: InfillResult, path: DecisionPath, judge: AlternativeJudge) {
     const judged = alternatives.map((alternative) => judge.judge(alternative));
     const order = await path.during('syntax', () => judge.order(alternatives));
     if (order[0] !== 0) path.step('A later alternative leaves fewer syntax errors and is shown first.');

@@ -24,7 +24,7 @@ import { defaultSettings } from '../protocol/default-settings.ts';
 import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
-import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
+import { type CompletionDependencies, type CompletionQuery, Completions } from './completions.ts';
 import { endOf, isInside, queryAt, withLineEndsOf } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { DocumentImports } from './document-imports.ts';
@@ -74,7 +74,7 @@ interface Session {
  * Runs the language server on a connection: completions as in LSP 3.18, all other messages as in
  * `src/protocol/runtime.ts`. Tests pass `infiller` to replace the model.
  */
-export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
+export function serve(connection: Connection, infiller?: CompletionDependencies['infill']): void {
   const documents = new TextDocuments({
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
@@ -101,7 +101,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const copies = new WorkspaceCopies();
   const imports = new DocumentImports();
   const completions = new Completions({
-    turns: scheduler,
+    scheduler,
     copies: async ({ uri, languageId, text }, singleLine) => {
       const imported = await imports.of(uri, languageId, text.prefix + text.suffix);
       return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
@@ -294,7 +294,7 @@ function answerDenoising({ connection, messages, documents, notebooks, state, re
     const { query } = queryAt(document, parameters, { trigger: 'invoked', before });
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
-      turns: scheduler,
+      scheduler,
       signal: signalOf(token),
       send: async (frame) => {
         const { partialResultToken: to } = parameters;

@@ -131,11 +131,11 @@ export interface Task<Row = unknown> {
   /** The reward for a row if the user names none; absent if it is always the first. */
   defaultReward?(row: Row): string;
   readonly scorer: Scorer<Row>;
-  /** Makes training problems of the rows of a file, from easy to hard; absent: the rows are the problems. */
+  /** Makes the problems of a curriculum from the rows of a file, from easy to hard; absent: the rows are the problems. */
   lessons?(rows: readonly Row[], options?: ScoringOptions): Promise<Lessons<Row>>;
 }
 
-/** Training problems by difficulty. */
+/** The problems of a curriculum, by difficulty. */
 export interface Lessons<Row = unknown> {
   /** The easiest first; none is empty. */
   readonly levels: readonly Level<Row>[];

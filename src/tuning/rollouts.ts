@@ -22,6 +22,7 @@ export interface RolloutJob {
   readonly decoding: DecodingOptions;
 }
 
+/** A generated completion in its context, with the record of how it was decoded (see `Denoised`). */
 export interface Rollout extends InfillContext {
   readonly job: RolloutJob;
   readonly tokens: Int32Array;
@@ -124,7 +125,7 @@ export interface GenerationPlan {
 
 /**
  * Generates completions in chunks, and scores each chunk while the next is generated. Rollouts and rewards are in the
- * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
+ * order of the jobs; `awaitRewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
  * error is thrown after everything has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
@@ -149,7 +150,7 @@ export async function generateAndScore({ jobs, chunkSize, generate, score, signa
   } catch (error) {
     return endAll(error);
   }
-  return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
+  return { rollouts, awaitRewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
 }
 
 /** Rewards of rollouts. Equal completions of a problem are scored once; progress counts distinct completions. */
@@ -160,15 +161,16 @@ export async function scoreRollouts(
   format: PromptFormat,
   options?: ScoringOptions,
 ): Promise<(Reward | ScoringError)[]> {
+  /** The index of each distinct completion among the scored ones. */
   const indices = new Map<string, number>();
-  const answerIndices = rollouts.map(({ job, completion }) => {
+  const scoredIndices = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
     const index = indices.get(key) ?? indices.size;
     indices.set(key, index);
     return index;
   });
-  const first = [...indices.values()].map((index) => rollouts[answerIndices.indexOf(index)] as Rollout);
-  const requests = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
+  const distinct = [...indices.values()].map((index) => rollouts[scoredIndices.indexOf(index)] as Rollout);
+  const requests = distinct.map(({ job, completion }) => ({ row: job.row, completion, reward }));
   const rewards = await task.scorer.reward(requests, format, options);
-  return answerIndices.map((index) => rewards[index] as Reward | ScoringError);
+  return scoredIndices.map((index) => rewards[index] as Reward | ScoringError);
 }

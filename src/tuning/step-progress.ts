@@ -27,6 +27,7 @@ export class PhaseTimes {
   }
 }
 
+/** The size of a step, for its progress and the estimate of its time. */
 export interface StepPlan {
   /** Number of completions of the step. */
   readonly completions: number;
@@ -77,12 +78,14 @@ export class StepProgress {
     const { completions, previous, updateCost } = this.#plan;
     const done = (this.#generated + batch * share) / completions;
     const elapsed = seconds(this.#begin);
-    const rollouts = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
-    const after = rollouts === null ? 0 : (previous?.['time/update'] ?? rollouts * updateCost);
-    const left = rollouts === null ? null : Math.max(0, rollouts - elapsed) + (previous?.['time/reward'] ?? 0) + after;
+    const rolloutTime = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
+    const updateTime = rolloutTime === null ? 0 : (previous?.['time/update'] ?? rolloutTime * updateCost);
+    const rewardTime = previous?.['time/reward'] ?? 0;
+    const left = rolloutTime === null ? null : Math.max(0, rolloutTime - elapsed) + rewardTime + updateTime;
     this.#reportCounts(this.#counts(), left);
   }
 
+  /** Reports that `batch` more rollouts are complete. */
   generated(batch: number): void {
     this.#generated += batch;
     if (this.#generated === this.#plan.completions) this.#rolloutsDone = performance.now();

@@ -176,7 +176,7 @@ export async function writeFixtures(): Promise<void> {
   for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(folder);
   for (const name of ['Heap', 'Pool', 'Ring', 'Set', 'Tree'])
     await writeFile(`space/${name}.js`, [name, `${name}Queue`, `${name}Stack`].map(source).join('\n'));
-  const handCase = {
+  const lossCase = {
     prompt: [4, 5],
     completions: [[6, 7], [8]],
     rewards: [1, 0],
@@ -190,7 +190,7 @@ export async function writeFixtures(): Promise<void> {
     'empty/notes.md': 'Nothing that is code.\n',
     'before.ts': 'export class ',
     'after.ts': ' {\n}\n',
-    'case.json': JSON.stringify(handCase),
+    'case.json': JSON.stringify(lossCase),
     'rows.jsonl': `${JSON.stringify({ ...row, completion: `<answer>${row.solution}</answer>` })}\n`,
     'broken.jsonl': `${JSON.stringify(row)}\n`,
   };

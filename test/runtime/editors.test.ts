@@ -11,7 +11,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import { type CompletionSettings, lastCompletion, settingsChanged } from '../../src/protocol/runtime.ts';
-import type { CompletionParts } from '../../src/runtime/completions.ts';
+import type { CompletionDependencies } from '../../src/runtime/completions.ts';
 import { coveredAfterCursor, fittedToSuffix } from '../../src/runtime/inline/closing-characters.ts';
 import { serve } from '../../src/runtime/server.ts';
 import { scanBrackets } from '../../src/syntax/brackets.ts';
@@ -32,7 +32,7 @@ interface Position {
 async function connect(infill: (prefix: string, suffix: string) => string) {
   const [toServer, toClient] = [new PassThrough(), new PassThrough()];
   const asked: { prefix: string; suffix: string }[] = [];
-  const model: CompletionParts['infill'] = async ({ prefix, suffix }) => {
+  const model: CompletionDependencies['infill'] = async ({ prefix, suffix }) => {
     asked.push({ prefix, suffix });
     return written([infill(prefix, suffix)]);
   };

@@ -1,11 +1,11 @@
-import type { Infilled, InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
+import type { InfillHooks, InfillRequest, InfillResult } from '../../src/diffusion/infill.ts';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionParts, type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import { type CompletionDependencies, type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 
 /** The result of `infill` for a model that writes these texts. */
-export function written(texts: readonly string[], confidence = 0.9): Infilled {
+export function written(texts: readonly string[], confidence = 0.9): InfillResult {
   const empty = {
     tokens: new Int32Array(4),
     revealedAt: new Int32Array(4),
@@ -33,16 +33,16 @@ export interface Bench {
 
 /** Completions with a scripted model that returns `answer`. Time advances only while a request waits. */
 export function bench(
-  answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
+  answer: (request: InfillRequest, hooks: InfillHooks) => InfillResult | Promise<InfillResult>,
   changes: Partial<CompletionSettings> = {},
-  parts: Partial<CompletionParts> = {},
+  parts: Partial<CompletionDependencies> = {},
 ): Bench {
   // A scripted model is judged by the rules alone, unless a test is about the gate.
   const settings = { value: { ...defaultSettings.completions, eagerness: 'always' as const, ...changes } };
   const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
   const asked: Bench['asked'] = [];
   const completions = new Completions({
-    turns: new Scheduler(),
+    scheduler: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
     infill: async (request, hooks) => {
