@@ -6,7 +6,7 @@ import {
   type SelectedCompletionInfo,
 } from 'vscode-languageserver';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
-import type { CompletionQuery } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
 
 /** A query, and how its suggestions are inserted. */
 export interface CursorQuery {

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
-import type { CompletionQuery } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { allowsSeveralLines } from './inline/multiline.ts';
 import type { Scheduler } from './scheduler.ts';

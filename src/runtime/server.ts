@@ -24,7 +24,8 @@ import { defaultSettings } from '../protocol/default-settings.ts';
 import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
-import { type CompletionDependencies, type CompletionQuery, Completions } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
+import { type CompletionDependencies, Completions } from './completions.ts';
 import { endOf, isInside, queryAt, withLineEndsOf } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { DocumentImports } from './document-imports.ts';
@@ -273,7 +274,7 @@ function followClientState({ connection, messages, state, residency, completions
     state.settings = changed;
     residency.choose(changed);
     copies.configure(copySettings(state));
-    completions.forget();
+    completions.clearCache();
     sendStatus();
   });
   follow(protocol.snooze, client.snooze, ({ until }: protocol.Snooze) => {

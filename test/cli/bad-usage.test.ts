@@ -163,7 +163,10 @@ describe('a failure ends with code 1 and an error message', () => {
     [['tune', '--resume', 'nosuch'], /^There is no run nosuch in /],
     [['pretrain', '--resume', 'nosuch', '--steps', '9', '--engine', 'onnx'], /^There is no run nosuch in /],
     [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'nowhere.json'], /^nowhere\.json does not exist/],
-    [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'], /^list\.json: the case must be an object/],
+    [
+      ['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'],
+      /^list\.json: the case must be an object/,
+    ],
   ];
   for (const [args, message] of cases)
     it(`unmask ${args.join(' ')}`, async () => {

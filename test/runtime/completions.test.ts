@@ -4,7 +4,7 @@ import type { InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { AlternativeJudge } from '../../src/runtime/alternative-judge.ts';
-import type { CompletionQuery } from '../../src/runtime/completions.ts';
+import type { CompletionQuery } from '../../src/runtime/completion-query.ts';
 import { bench, query, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
@@ -108,14 +108,14 @@ describe('a request', () => {
     await completions.complete(query('const c = |\n'), never);
     const { texts, trace } = await completions.complete(query('const c = to|\n'), never);
     assert.deepEqual([texts, trace.source, trace.forwards, asked.length], [['tal + 1;'], 'cache', 0, 1]);
-    completions.forget();
+    completions.clearCache();
     await completions.complete(query('const c = to|\n'), never);
     assert.equal(asked.length, 2);
   });
 
   it('that was running when the cache was cleared is not cached', async () => {
     const { completions, asked } = bench(() => {
-      if (asked.length === 1) completions.forget();
+      if (asked.length === 1) completions.clearCache();
       return written([`model${asked.length}();`]);
     });
     const texts: string[] = [];

@@ -129,7 +129,7 @@ describe('copies', () => {
     const { trace } = await completions.complete({ ...at, trigger: 'invoked' }, never);
     assert.equal(trace.alternatives.find(({ copiedFrom }) => copiedFrom)!.discardedBy, 'repeats a key');
     settings.value = { ...settings.value, copies: false };
-    completions.forget();
+    completions.clearCache();
     await completions.complete(at, never);
     assert.equal(looked, 1);
   });

@@ -1,7 +1,8 @@
 import type { InfillHooks, InfillRequest, InfillResult } from '../../src/diffusion/infill.ts';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionDependencies, type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import type { CompletionQuery } from '../../src/runtime/completion-query.ts';
+import { type CompletionDependencies, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 
 /** The result of `infill` for a model that writes these texts. */

@@ -60,7 +60,7 @@ const names = Object.keys(actions).join(', ');
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the available models, add one from the Hugging Face hub, a folder or a GGUF file, keep one from a run, remove one, show its card, or check in how many bits it can be served',
+    'List the available models, add one from the Hugging Face hub, a folder or a GGUF file, keep one from a run, remove one, show its card, or check at which precision it can be served',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -267,7 +267,9 @@ async function addedModel(name: string, folder: string, trial: Trial, context: C
   // An adapter is served in the form that was chosen for its base.
   if (!config || (await isAdapter(folder)) || parametersOf(config) < checkedParameters) return result;
   const { signal, progress } = context;
-  progress(`Checking in how many bits ${name} can be served. This takes a few minutes; it can be used meanwhile.`);
+  progress(
+    `Checking at which precision ${name} can be served. This takes a few minutes; you can use the model meanwhile.`,
+  );
   try {
     const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
     const { chosen } = await checkPrecision(engine, await resolveModel(folder), { progress, signal });

@@ -37,11 +37,9 @@ export function addServe(add: AddCommand): void {
  */
 export function brokenStream(reader: MessageReader): Promise<never> {
   return new Promise((_, reject) => {
-    const end = (why: string) =>
+    const end = (reason: string) =>
       reject(
-        new UserError(
-          `The client sent something that is not a message (${why}); the server ends, so that it can be restarted.`,
-        ),
+        new UserError(`The client sent an invalid message (${reason}); the server exits, so that it can be restarted.`),
       );
     reader.onError((error) => end(messageOf(error)));
     // Ten seconds (the library's default) without the rest of a message that a local process writes at once.
