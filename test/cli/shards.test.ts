@@ -111,9 +111,9 @@ describe('gathered shards equal the whole', () => {
     // Numbers are left out, because times are among them.
     const words = async ({ page }: { page: string }) => (await readFile(page, 'utf8')).replace(/\d+/g, '0');
     assert.equal(await words(result), await words(whole));
-    assert.match(await refusal([...args, '--out', folder], 2), /is shared by shards; show their result with --gather/);
+    assert.match(await refusal([...args, '--out', folder], 2), /contains shards; show their result with --gather/);
     const staged = [...args, '--shard', '1/4', '--stage', 'runs', '--out', folder];
-    assert.match(await refusal(staged, 2), /is shared by shards without --stage/);
+    assert.match(await refusal(staged, 2), /contains shards that were run without --stage/);
     const noTrials = [...args, '--shard', '1/4', '--stage', 'trials', '--out', 'x'];
     assert.match(await refusal(noTrials, 2), /there are no trials to share/);
     await rm(folder, { recursive: true });
@@ -128,7 +128,7 @@ describe('gathered shards equal the whole', () => {
     await assertSameAsWhole(args, 2, 'trials', 'runs');
     const folders = (await readdir(folder)).filter((name) => name.startsWith('shards'));
     assert.deepEqual(folders, ['shards-runs', 'shards-trials']);
-    assert.match(await refusal([...args, '--shard', '1/2', '--out', folder], 2), /is shared by shards with --stage/);
+    assert.match(await refusal([...args, '--shard', '1/2', '--out', folder], 2), /contains shards that were run with --stage/);
   });
 
   it('of unmask exact, one of whose shards is killed and run again', async () => {
@@ -222,7 +222,7 @@ describe('shards are refused', () => {
       [['score', ...out, '--shard', '1/2'], /^unmask score needs --task and --file, or --gather/],
       [['compare'], /^unmask compare needs --task and --objectives, or --gather/],
       [['compare', '--gather', '--stage', 'runs', ...out], /^--stage belongs to --shard/],
-      [['compare', '--gather', '--cost-steps', '1', ...out], /^--cost-steps measures times on one quiet machine/],
+      [['compare', '--gather', '--cost-steps', '1', ...out], /^--cost-steps measures times on one idle machine/],
     ] as const)
       assert.match(await refusal(args, 2), message);
     assert.match(await refusal(['eval', '--gather', ...out], 1), /has no plan\.json, so there are no rows to gather/);
