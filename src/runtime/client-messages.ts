@@ -2,8 +2,11 @@
  * What a client may send. A message that does not match is refused before it changes anything: a request with JSON-RPC's error
  * for invalid parameters, a notification with a line in the log.
  */
+
 import { ErrorCodes, ResponseError } from 'vscode-languageserver';
 import * as z from 'zod';
+import { invalidValue } from '../platform/invalid-value.ts';
+import type { RuntimeSettings } from '../protocol/runtime.ts';
 
 const position = { line: z.int().nonnegative(), character: z.int().nonnegative() };
 const count = z.int().positive();
@@ -48,7 +51,8 @@ export const settings = z.looseObject({
     copies: z.boolean(),
     eagerness: z.enum(['always', 'eager', 'balanced', 'careful']),
   }),
-});
+  copyFolders: z.exactOptional(z.array(z.string())),
+}) satisfies z.ZodType<RuntimeSettings>;
 
 /** Checks messages, and whether the client has initialized the server. */
 export class ClientMessages {
@@ -106,8 +110,8 @@ export class ClientMessages {
 }
 
 function problemOf(schema: z.ZodType, value: unknown): string | null {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: invalidValue });
   if (parsed.success) return null;
   const { path, message } = parsed.error.issues[0]!;
-  return `${path.length === 0 ? 'the message' : path.join('.')}: ${message}`;
+  return `${path.length === 0 ? 'the message' : path.join('.')} ${message}`;
 }

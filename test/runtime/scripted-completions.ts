@@ -25,29 +25,29 @@ export function written(texts: readonly string[], confidence = 0.9): InfillResul
 }
 
 /** Completions, the requests that reached the model, and a clock that tests may change. */
-export interface Bench {
+export interface ScriptedCompletions {
   readonly completions: Completions;
-  readonly asked: (InfillRequest & InfillHooks)[];
+  readonly requests: (InfillRequest & InfillHooks)[];
   readonly settings: { value: CompletionSettings };
   readonly clock: { now: number; snoozedUntil: number | null };
 }
 
 /** Completions with a scripted model that returns `answer`. Time advances only while a request waits. */
-export function bench(
+export function scriptedCompletions(
   answer: (request: InfillRequest, hooks: InfillHooks) => InfillResult | Promise<InfillResult>,
   changes: Partial<CompletionSettings> = {},
-  parts: Partial<CompletionDependencies> = {},
-): Bench {
+  dependencies: Partial<CompletionDependencies> = {},
+): ScriptedCompletions {
   // A scripted model is judged by the rules alone, unless a test is about the gate.
   const settings = { value: { ...defaultSettings.completions, eagerness: 'always' as const, ...changes } };
-  const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
-  const asked: Bench['asked'] = [];
+  const clock: ScriptedCompletions['clock'] = { now: 1_000_000, snoozedUntil: null };
+  const requests: ScriptedCompletions['requests'] = [];
   const completions = new Completions({
     scheduler: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
     infill: async (request, hooks) => {
-      asked.push({ ...request, ...hooks });
+      requests.push({ ...request, ...hooks });
       return answer(request, hooks);
     },
     now: () => clock.now,
@@ -55,9 +55,9 @@ export function bench(
       clock.now += milliseconds;
     },
     watcher: () => null,
-    ...parts,
+    ...dependencies,
   });
-  return { completions, asked, settings, clock };
+  return { completions, requests, settings, clock };
 }
 
 /** A request at the `|` of the text. */
