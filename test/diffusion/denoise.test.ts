@@ -399,7 +399,7 @@ describe('invalid options are rejected with an error message', () => {
     [{ length: 0 }, /0 tokens in blocks of 6/],
     [{ block: 0 }, /blocks of 0/],
     [{ block: 2, steps: 2 }, /needs at least 3 steps, not 2/],
-    [{ order: 'random', steps: 0 }, /needs at least 1 steps, not 0/],
+    [{ order: 'random', steps: 0 }, /needs at least 1 step, not 0/],
     [{ threshold: 0 }, /threshold above 0/],
     [{ threshold: 1.5 }, /threshold above 0/],
     [{ temperature: -1 }, /temperature of at least 0/],
