@@ -50,7 +50,7 @@ export interface Benchmark {
   readonly methods: ComparedMethods<InfillingMethod>;
   readonly measured: MeasureItem;
   readonly kinds: readonly { readonly kind: InfillingKind; readonly items: readonly InfillingItem[] }[];
-  /** Digests of everything that the results depend on besides the options. */
+  /** Digests of everything that the results depend on in addition to the options. */
   readonly digests: Readonly<Record<string, string | null>>;
   dispose(): Promise<void>;
 }

@@ -32,7 +32,7 @@ export interface AnswerProgress {
   readonly batch: number;
   /** Share of the denoising steps of that batch that are done, 0 to 1. */
   readonly share: number;
-  /** Answers that are graded; absent: grading has not begun. */
+  /** Number of graded answers; absent: grading has not started. */
   readonly graded?: number;
 }
 
@@ -232,7 +232,7 @@ export async function answer<Row>(
 }
 
 /**
- * What `denoise` calls between two steps: tells the share of the steps that are done, then throws the signal's reason if
+ * The function that `denoise` calls between two steps: it reports the share of completed steps, then throws the signal's reason if
  * it is aborted. How many steps `threshold` takes is not known before; there the share is a lower bound.
  */
 export function betweenSteps(

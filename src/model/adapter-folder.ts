@@ -195,7 +195,7 @@ function parseShape(
 }
 
 /**
- * Rank and alpha of an adapter. If its modules have different ones, the rank is the largest, and `scales` has what is needed to read
+ * Rank and alpha of an adapter. If its modules have different ones, the rank is the largest, and `scales` has the factors that are needed to read
  * the others.
  */
 function parseScales(fields: z.infer<typeof usedFields>, file: string, stored: readonly string[]) {

@@ -48,7 +48,7 @@ export async function readGeneration(
   });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join('.')} ${issue.message}; restore the file.`);
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} ${issue.message}; restore the file.`);
 }
 
 const isPlainObject = (value: unknown): value is object =>

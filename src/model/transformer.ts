@@ -322,10 +322,10 @@ function doubledCausal({ prompt, length, block }: DoubledCanvas): Tensor {
   });
 }
 
-function ruleOf(length: number, sees: (query: number, key: number) => boolean): Tensor {
+function ruleOf(length: number, attends: (query: number, key: number) => boolean): Tensor {
   const data = new Float32Array(length * length);
   for (let query = 0; query < length; query++)
-    for (let key = 0; key < length; key++) if (!sees(query, key)) data[query * length + key] = hidden;
+    for (let key = 0; key < length; key++) if (!attends(query, key)) data[query * length + key] = hidden;
   return constant({ shape: [1, 1, 1, length, length], data });
 }
 

@@ -154,7 +154,7 @@ export interface SampleDenoisingParameters {
   readonly index: number;
 }
 
-/** Client to server: whether the panel wants the frames of every completion, as `completionFrame`, and its `completionDecided`. */
+/** Client to server: whether to send the frames of every completion to the panel, as `completionFrame`, and its `completionDecided`. */
 export const watchCompletions = 'unmask/watch';
 export interface WatchCompletions {
   readonly on: boolean;

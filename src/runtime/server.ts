@@ -51,7 +51,7 @@ interface ClientState {
   settings: protocol.RuntimeSettings;
   /** Milliseconds since 1970; null: completions are not snoozed. */
   snoozedUntil: number | null;
-  /** Whether the panel wants the steps of every completion. */
+  /** Whether to send the steps of every completion to the panel. */
   watching: boolean;
   /** URIs of the folders that the client opened. */
   folders: readonly string[];

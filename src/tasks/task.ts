@@ -104,7 +104,7 @@ export interface Task<Row = unknown> {
   readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
   /** Names of the fields of a record that `parse` reads; absent: fields that it does not read are not reported. */
   readonly fields?: readonly string[];
-  /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
+  /** Checks one record of a data file; throws a `UserError` that names the error. */
   parse(record: unknown): Row;
   /**
    * Texts that identify a problem when the rows of a file are split into training, validation and test: rows that have

@@ -128,7 +128,10 @@ describe('gathered shards equal the whole', () => {
     await assertSameAsWhole(args, 2, 'trials', 'runs');
     const folders = (await readdir(folder)).filter((name) => name.startsWith('shards'));
     assert.deepEqual(folders, ['shards-runs', 'shards-trials']);
-    assert.match(await refusal([...args, '--shard', '1/2', '--out', folder], 2), /contains shards that were run with --stage/);
+    assert.match(
+      await refusal([...args, '--shard', '1/2', '--out', folder], 2),
+      /contains shards that were run with --stage/,
+    );
   });
 
   it('of unmask exact, one of whose shards is killed and run again', async () => {

@@ -76,9 +76,10 @@ describe('one decoder', async () => {
       'src/model/inference-reader.ts',
       'src/model/language-model.ts',
     ]);
-    assert.deepEqual(matching(files, /\.context\b(?!\s*=)[^;\n]*\.(?:read|logits)\(|#contextReader\.(?:read|logits)\(/), [
-      'src/diffusion/decoding-session.ts',
-    ]);
+    assert.deepEqual(
+      matching(files, /\.context\b(?!\s*=)[^;\n]*\.(?:read|logits)\(|#contextReader\.(?:read|logits)\(/),
+      ['src/diffusion/decoding-session.ts'],
+    );
     assert.deepEqual(matching(files, /\bmodel\.context\b|#model\.context\b/), ['src/diffusion/decoding-session.ts']);
     assert.deepEqual(matching(files, /new DecodingSession\(/), [
       'src/diffusion/denoise.ts',

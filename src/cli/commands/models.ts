@@ -210,7 +210,7 @@ class Trial {
     assertLoadable(this.found, this.#force);
   };
 
-  /** Sentences about what was tried, and what is wrong. */
+  /** Sentences about the trial: the checks that passed, and the problem if there is one. */
   get lines(): string[] {
     if (this.found === null) return [];
     const { problem, layers, of, warnings } = this.found;

@@ -32,7 +32,7 @@ export function addServe(add: AddCommand): void {
 
 /**
  * Rejects when the client's stream cannot be followed any more: a header without a valid length, a body that is not JSON, or a
- * message that is cut off for long. Where the next message begins is then unknown, so the server ends, and the client starts
+ * message that is cut off for long. The beginning of the next message is then unknown, so the server exits, and the client starts
  * another one.
  */
 export function brokenStream(reader: MessageReader): Promise<never> {

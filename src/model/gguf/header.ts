@@ -76,7 +76,7 @@ class Cursor {
     return this.view.getUint32(this.take(4), true);
   }
 
-  /** A value above 2^53 is rounded. It is rejected wherever an integer is required. */
+  /** A value above 2^53 is rounded. It is rejected if an integer is required. */
   u64(): number {
     return Number(this.view.getBigUint64(this.take(8), true));
   }

@@ -78,8 +78,8 @@ export class Metadata {
   }
 
   #wrong(key: string, value: MetadataValue | undefined, needed: string): UserError {
-    const said = value === undefined ? `${shown(key)} is missing` : `${shown(key)} is ${described(value)}`;
-    return new UserError(`${this.file}: ${said} where ${needed} is needed; convert the model again.`);
+    const fault = value === undefined ? `${shown(key)} is missing` : `${shown(key)} is ${described(value)}`;
+    return new UserError(`${this.file}: ${fault}, but it must be ${needed}; convert the model again.`);
   }
 }
 

@@ -119,7 +119,7 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
 function pair(merge: string, { file }: Metadata): readonly [string, string] {
   const at = merge.indexOf(' ', 1);
   if (at === -1 || at === merge.length - 1)
-    throw new UserError(`${file} has ${shown(merge)} where a merge of two tokens is needed; convert the model again.`);
+    throw new UserError(`${file} has the merge ${shown(merge)}, which is not of two tokens; convert the model again.`);
   return [merge.slice(0, at), merge.slice(at + 1)];
 }
 

@@ -60,9 +60,9 @@ export function drawProgram(random: Random): Program | null {
   const apply = (choices: readonly Operation[]): Application | null => {
     const operation = random.pick(choices);
     const operands: Atom[] = [];
-    for (const wanted of operation.operands) {
-      const type = wanted === 'number or constant' ? 'number' : wanted;
-      const isConstant = type === 'constant' || (wanted === 'number or constant' && random.uniform() < 0.5);
+    for (const kind of operation.operands) {
+      const type = kind === 'number or constant' ? 'number' : kind;
+      const isConstant = type === 'constant' || (kind === 'number or constant' && random.uniform() < 0.5);
       // Operands differ, because an operation on the same variable twice, such as a - a, is often a constant.
       const fitting = scope.filter((variable) => variable.type === type && !operands.includes(variable));
       const fresh = fitting.filter(({ name }) => !used.has(name));
