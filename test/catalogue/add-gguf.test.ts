@@ -167,7 +167,7 @@ describe('an invalid GGUF file', () => {
     await writeGguf(file, { ...content, magic: 'GGML' });
     await assertRejected(/it does not begin with GGUF/);
     await writeGguf(file, { ...content, version: 1 });
-    await assertRejected(/its version is 1, and versions 2 and 3 are read/);
+    await assertRejected(/its version is 1, but only versions 2 and 3 are supported/);
     await writeGguf(file, { ...content, version: 3 * 2 ** 24 });
     await assertRejected(/it is big-endian/);
     await assert.rejects(add(home, 'refused'), { message: /is not a file; check the path/ });
@@ -212,7 +212,7 @@ describe('an invalid GGUF file', () => {
     ['a dimension of 0', () => tensor('output_norm.weight', { dimensions: [0] }), /is \[0\]/],
     ['dimensions that overflow', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
     ['half a block', () => tensor('output_norm.weight', { dimensions: [40], type: 8 }), /not made of blocks of 32/],
-    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
+    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, but only F32, F16/],
     ['an unknown type', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
     ['an alignment of 3', () => metadata({ 'general.alignment': 3 }), /alignment is 3/],
     ['lists nested three deep', () => metadata({ deep: [[[1]]] }), /lists in lists/],
@@ -235,7 +235,7 @@ describe('an invalid GGUF file', () => {
     [{ 'tokenizer.ggml.pre': 'tekken' }, /tokenizer\.ggml\.pre = tekken, and text that is cut as gpt-2, smollm/],
     [{ 'tokenizer.ggml.pre': null }, /no tokenizer\.ggml\.pre/],
     [{ 'tokenizer.ggml.model': 'llama' }, /tokenizer\.ggml\.model = "llama", which is not supported/],
-    [{ 'general.architecture': 'gemma3' }, /architecture "gemma3", and llama, qwen2, qwen3 are read/],
+    [{ 'general.architecture': 'gemma3' }, /architecture "gemma3", but only llama, qwen2, qwen3 are supported/],
     [{ 'general.architecture': null }, /architecture ""/],
     [{ 'general.architecture': 7 }, /general\.architecture is 7, but it must be a text/],
     [{ 'split.count': 3 }, /split\.count = 3/],
@@ -249,7 +249,7 @@ describe('an invalid GGUF file', () => {
     [{ 'qwen3.block_count': 0 }, /block_count is 0, but it must be a positive whole number/],
     [{ 'qwen3.block_count': 2000 }, /num_hidden_layers must be at most 1024, not 2000/],
     [{ 'qwen3.feed_forward_length': null }, /feed_forward_length is missing/],
-    [{ 'qwen3.embedding_length': 64 }, /token_embd\.weight is \[102,32\] where its metadata calls for \[102,64\]/],
+    [{ 'qwen3.embedding_length': 64 }, /token_embd\.weight is \[102,32\], but its metadata requires \[102,64\]/],
     [{ 'tokenizer.ggml.eos_token_id': null }, /names an end-of-text token/],
     [{ 'tokenizer.ggml.eos_token_id': 5000 }, /tokenizer\.ggml\.eos_token_id = 5000/],
     [{ 'tokenizer.ggml.token_type': [1, 1] }, /102 tokens and 2 kinds of tokens/],

@@ -115,7 +115,7 @@ describe('gathered shards equal the whole', () => {
     const staged = [...args, '--shard', '1/4', '--stage', 'runs', '--out', folder];
     assert.match(await refusal(staged, 2), /contains shards that were run without --stage/);
     const noTrials = [...args, '--shard', '1/4', '--stage', 'trials', '--out', 'x'];
-    assert.match(await refusal(noTrials, 2), /there are no trials to share/);
+    assert.match(await refusal(noTrials, 2), /there are no trials to divide/);
     await rm(folder, { recursive: true });
   });
 
@@ -218,7 +218,7 @@ describe('shards are refused', () => {
     for (const [args, message] of [
       [[...score, '--shard', '3/2', ...out], /^--shard 3\/2: the index must be from 1 to 2/],
       [[...score, '--shard', '0/2', ...out], /^--shard 0\/2: the index must be from 1 to 2/],
-      [[...score, '--shard', '1/2'], /^--shard needs the folder that the shards share; give it with --out/],
+      [[...score, '--shard', '1/2'], /^--shard needs the folder with the rows of the shards; give it with --out/],
       [[...score, '--shard', '1/2', '--gather', ...out], /^--shard and --gather are two steps/],
       [[...score, ...out], /^--out belongs to --shard and --gather/],
       [[...score, '--shard-base', '0'], /^--shard-base belongs to --shard/],

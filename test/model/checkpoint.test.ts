@@ -166,7 +166,7 @@ describe('an invalid checkpoint folder is rejected', () => {
     const foreign = await weights((all) => all.set('model.layers.9.bias', { shape: [1], data: Float32Array.of(1) }));
     await assertRejected(foreign, file, /holds the tensor model\.layers\.9\.bias/);
     const reshaped = await weights((all) => all.set(name, { shape: [2, 2], data: new Float32Array(4) }));
-    await assertRejected(reshaped, file, /q_norm\.weight is \[2,2\] where config\.json calls for \[4\]/);
+    await assertRejected(reshaped, file, /q_norm\.weight is \[2,2\], but config\.json requires \[4\]/);
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
       await assertRejected(
         await weights((all) => all.get(name)!.data.fill(bad, 2, 3)),

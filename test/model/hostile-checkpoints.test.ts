@@ -228,7 +228,7 @@ describe('a published configuration', () => {
     ['llada2-moe', { partial_rotary_factor: 2 }, /partial_rotary_factor must be at most 1/],
     ['llada2-moe', { first_k_dense_replace: 'none' }, /first_k_dense_replace is "none"/],
     ['llada2-moe', { num_experts: 16 }, /lacks the tensor .*experts\.12\.|gate\.weight is \[12,32\]/],
-    ['llada', { n_kv_heads: 2 }, /k_proj\.weight is \[32,32\] where config\.json calls for \[16,32\]/],
+    ['llada', { n_kv_heads: 2 }, /k_proj\.weight is \[32,32\], but config\.json requires \[16,32\]/],
     ['open-dcoder', { tie_word_embeddings: false }, /lacks the tensor lm_head\.weight/],
     ['open-dcoder', { model_type: 'gpt2' }, /model_type "gpt2" is not supported; known are unmask, a2d-qwen2/],
   ];

@@ -63,7 +63,7 @@ export class Metadata {
   /** The error for a key whose value is not supported. */
   unsupported(key: string): UserError {
     return new UserError(
-      `${this.file} has ${shown(key)} = ${described(this.values.get(key))}, which is not supported; take another model.`,
+      `${this.file} has ${shown(key)} = ${described(this.values.get(key))}, which is not supported; choose another model.`,
     );
   }
 

@@ -67,7 +67,7 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
   const cutting = cuttings.get(name ?? '');
   if (!cutting)
     throw new UserError(
-      `${file} has ${name === undefined ? 'no tokenizer.ggml.pre' : `tokenizer.ggml.pre = ${shown(name)}`}, and text that is cut as ${[...cuttings.keys()].join(', ')} do is read; take another model.`,
+      `${file} has ${name === undefined ? 'no tokenizer.ggml.pre' : `tokenizer.ggml.pre = ${shown(name)}`}, and text that is cut as ${[...cuttings.keys()].join(', ')} do is read; choose another model.`,
     );
   const tokens = metadata.texts('tokenizer.ggml.tokens');
   const kinds = metadata.wholes('tokenizer.ggml.token_type');

@@ -107,7 +107,7 @@ suite('runs', () => {
 
   test('that do not respond are reported', async () => {
     await run('pauseRun');
-    assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to go on with it\.$/);
+    assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to continue it\.$/);
   });
 
   test('report their end once, with their result, which can be compared and kept', async () => {
