@@ -115,7 +115,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
       previous: this.#times,
     });
     const tokensBefore = model.work.tokens;
-    const { rollouts, awaitRewards } = await this.#generate(step, jobs, progress);
+    const { rollouts, rewards: awaitRewards } = await this.#generate(step, jobs, progress);
     const rolloutTokens = model.work.tokens - tokensBefore;
     times.end('time/rollout');
     const rewards = await awaitRewards();
@@ -166,7 +166,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
       updateCost: 0,
       previous: null,
     });
-    const { rollouts, awaitRewards } = await this.#generate(0, jobs, progress);
+    const { rollouts, rewards: awaitRewards } = await this.#generate(0, jobs, progress);
     times.end('time/rollout');
     const rewards = await awaitRewards();
     times.end('time/reward');

@@ -125,7 +125,7 @@ export interface GenerationPlan {
 
 /**
  * Generates completions in chunks, and scores each chunk while the next is generated. Rollouts and rewards are in the
- * order of the jobs; `awaitRewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
+ * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
  * error is thrown after everything has ended.
  */
 export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
@@ -150,7 +150,7 @@ export async function generateAndScore({ jobs, chunkSize, generate, score, signa
   } catch (error) {
     return endAll(error);
   }
-  return { rollouts, awaitRewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
+  return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
 }
 
 /** Rewards of rollouts. Equal completions of a problem are scored once; progress counts distinct completions. */

@@ -78,13 +78,10 @@ export async function startTuning(
   } as const;
   return runTuning({
     location: { root, run },
+    ...{ model, request, prepared, hooks },
     base: resolved.base,
-    model,
-    request,
-    prepared,
     progress: freshProgress,
     restored: new Map(),
-    hooks,
   });
 }
 
@@ -94,8 +91,8 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
   // Runs of versions without these settings predicted every token of the canvas, trained on whole solutions, and made no
   // trial. They continue that way.
-  const olderDefaults = { infilling: 'canvas', curriculum: false, trial_attempts: 0 };
-  const settings = tuningSettings.safeParse({ ...olderDefaults, ...recorded });
+  const before = { infilling: 'canvas', curriculum: false, trial_attempts: 0 };
+  const settings = tuningSettings.safeParse({ ...before, ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
     task: configuration.task as string,
