@@ -205,7 +205,7 @@ async function readIndex(file: string): Promise<Map<string, string>> {
   if (shards.size === 0) throw damaged('its weight_map is empty');
   for (const shard of shards.values())
     if (!/^[^/\\:]+\.safetensors$/.test(shard))
-      throw damaged(`${JSON.stringify(shard)} is not the name of a safetensors file beside it`);
+      throw damaged(`${JSON.stringify(shard)} is not the name of a safetensors file in the same folder`);
   return shards;
 }
 

@@ -119,9 +119,9 @@ describe('unmask infill-eval', () => {
     assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty contains no readable source file/);
     assert.match(await refusal(command('tiny-code', 'nowhere'), 1), /nowhere cannot be read/);
     assert.match(await refusal(command('tiny-code', 'own', 'own'), 2), /nothing is left to count/);
-    const beside = (name: string) => refusal([...command(), '--autoregressive', name], 1);
-    assert.match(await beside('other-left'), /^other-left has another tokenizer than tiny-code/);
-    assert.match(await beside('tiny-code'), /^tiny-code is not an autoregressive model/);
+    const withBaseline = (name: string) => refusal([...command(), '--autoregressive', name], 1);
+    assert.match(await withBaseline('other-left'), /^other-left has another tokenizer than tiny-code/);
+    assert.match(await withBaseline('tiny-code'), /^tiny-code is not an autoregressive model/);
     assert.match(await refusal([...command(), '--kinds', 'word'], 2), /there is no kind word/);
     assert.match(await refusal([...command(), '--items', '1'], 2), /a whole number of at least 2/);
   });

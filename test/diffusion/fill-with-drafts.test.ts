@@ -100,7 +100,7 @@ describe('a gap that is filled with drafts', () => {
   it('takes few passes where the text repeats what came before', async () => {
     const line = [4, 5, 6, 7, 8, 9, 10, 11, 12];
     let passes = 0;
-    /** A model that continues the line, whatever it is asked for. */
+    /** A model that always continues the line. */
     const session = {
       predicts: true,
       async logits([query]: readonly CanvasQuery[]) {

@@ -62,7 +62,7 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     failure: { args: ['models', 'remove', 'nosuch', '--yes'] },
   },
   merge: {
-    success: { args: ['merge', './beside', '--model', 'merged', ...cpu] },
+    success: { args: ['merge', './adapter', '--model', 'merged', ...cpu] },
     failure: { args: ['merge', 'nosuch', '--model', 'merged'] },
   },
   export: {
@@ -170,7 +170,7 @@ export async function writeFixtures(): Promise<void> {
     tokenizer,
     generation: { ...tinyGeneration, line_canvas: 32, canvas: 64 },
   });
-  await writeAdapter('beside', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
+  await writeAdapter('adapter', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
   await cp(path.join(import.meta.dirname, '..', 'model', 'references', 'llada'), 'published', { recursive: true });
   await cp(path.join(import.meta.dirname, '..', 'workspaces', 'till'), 'till', { recursive: true });
   for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(folder);

@@ -183,10 +183,18 @@ describe('an invalid checkpoint folder is rejected', () => {
     const set = (values: Record<string, unknown>) => changed((config) => Object.assign(config, values));
     await assertRejected(await set({ model_type: 'mamba' }), file, /model_type "mamba" is not supported/);
     await assertRejected(await set({ hidden_size: 0 }), file, /hidden_size must be /);
-    await assertRejected(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers must be a whole number, not 1\.5/);
+    await assertRejected(
+      await set({ num_hidden_layers: 1.5 }),
+      file,
+      /num_hidden_layers must be a whole number, not 1\.5/,
+    );
     await assertRejected(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps must be a number, not "small"/);
     await assertRejected(await set({ attention: 'sideways' }), file, /attention must be .*, not "sideways"/);
-    await assertRejected(await changed((config) => delete config.qk_norm), file, /qk_norm is missing; it must be true or false/);
+    await assertRejected(
+      await changed((config) => delete config.qk_norm),
+      file,
+      /qk_norm is missing; it must be true or false/,
+    );
     await assertRejected(
       await changed((config) => delete config.block_size),
       file,

@@ -139,7 +139,7 @@ describe('shards and their index', () => {
         await json('llada', index, (content) => {
           for (const tensor of Object.keys(mapOf(content))) mapOf(content)[tensor] = name;
         }),
-        /is not the name of a safetensors file beside it/,
+        /is not the name of a safetensors file in the same folder/,
       );
     const elsewhere = path.join(root, 'elsewhere.safetensors');
     const linked = await spoilt('llada', async (folder) => {

@@ -148,7 +148,7 @@ describe('copies', () => {
 });
 
 describe('the gate', () => {
-  it('holds back what is unlikely while the user types, says so, and not what the user asks for', async () => {
+  it('does not show unlikely suggestions while the user types, gives the reason, and shows them on request', async () => {
     const { completions } = scriptedCompletions(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
     const { texts, trace } = await completions.complete(at, never);
     assert.deepEqual([texts, trace.outcome], [[], 'discarded']);

@@ -139,7 +139,7 @@ it('letters that an input method replaced are not kept in the cache', async () =
   assert.equal((await complete(at(0, 4), { kind: 2 }))[0]!.insertText, 'nihao();');
   await change(4, 4, 'n');
   assert.equal((await complete(at(0, 5), { kind: 2 }))[0]!.insertText, 'ihao();');
-  assert.equal(asked.length, 1, 'what is typed as suggested is served from the cache');
+  assert.equal(asked.length, 1, 'text that is typed as suggested is answered from the cache');
   // The input method writes "n", then "ni", and replaces it by the character that the user chose.
   await change(4, 5, 'ni');
   await complete(at(0, 6), { kind: 2 });

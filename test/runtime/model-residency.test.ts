@@ -108,9 +108,9 @@ it('releases its memory when it is evicted, and reads the model again afterwards
   await residency.reconsider();
   assert.deepEqual([residency.residency.state, residency.residency.problem], ['evicted', reason]);
   await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights were released');
-  const told = states.length;
+  const reported = states.length;
   await residency.reconsider();
-  assert.equal(states.length, told, 'the same reason is reported once');
+  assert.equal(states.length, reported, 'the same reason is reported once');
   reason = 'The model made room for two.';
   await residency.reconsider();
   assert.equal(residency.residency.problem, reason);

@@ -324,7 +324,7 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('loads the model on first use, switches to another one, and reports what is wrong with one', async () => {
+  it('loads the model on first use, switches to another one, and reports the error in one', async () => {
     const { connection, statuses, complete, open } = await inProcess();
     await connection.sendNotification(settingsChanged, settings());
     await open('1+2');

@@ -74,10 +74,10 @@ describe('a tuning run begins', () => {
   });
 
   it('with an adapter merged into its base if all weights are trained', async () => {
-    const { adapter: beside, weights: merged } = await begin(adapter);
+    const { adapter: remaining, weights: merged } = await begin(adapter);
     const weights = sourceOf(merged);
     const before = (await readCheckpoint(await resolveModel(base))).weights;
-    assert.equal(beside, undefined);
+    assert.equal(remaining, undefined);
     for (const [name, { data }] of before) {
       if (name.includes('v_proj')) assert.notDeepEqual((await weights.read(name)).data, data, name);
       else assert.deepEqual((await weights.read(name)).data, data, name);

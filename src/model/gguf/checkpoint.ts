@@ -128,9 +128,7 @@ function storedOf(
   const stored = ggufName(name);
   const tensor = gguf.tensors.get(stored);
   if (!tensor)
-    throw new UserError(
-      `${gguf.file} lacks the tensor ${stored} that its metadata requires; convert the model again.`,
-    );
+    throw new UserError(`${gguf.file} lacks the tensor ${stored} that its metadata requires; convert the model again.`);
   if (String(tensor.shape) !== String(shape))
     throw new UserError(
       `${gguf.file}: ${stored} is [${tensor.shape}], but its metadata requires [${shape}]; convert the model again.`,

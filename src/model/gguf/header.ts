@@ -141,7 +141,8 @@ export function parseGgufHeader(
   const at = new Cursor(bytes, size, damaged);
   if (size < 4 || at.u32() !== magic) throw damaged('it does not begin with GGUF');
   const version = at.u32();
-  if (version !== 0 && version % 2 ** 16 === 0) throw refused('it is big-endian, but only little-endian files are supported');
+  if (version !== 0 && version % 2 ** 16 === 0)
+    throw refused('it is big-endian, but only little-endian files are supported');
   if (!versions.includes(version)) throw refused(`its version is ${version}, but only versions 2 and 3 are supported`);
   const tensorCount = at.count('tensors', leastBytesOfTensor);
   const entries = at.count('entries of metadata', leastBytesOfEntry);

@@ -114,7 +114,7 @@ suite('runs', () => {
     const brief = { ...endless, length: { steps: 2 }, testProblems: 2 };
     const ended = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', brief);
     await eventually(
-      'its end is told',
+      'its end is reported',
       () => messages.shown,
       (shown) => shown.length > 0,
     );
