@@ -159,7 +159,7 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
     );
   if (counted.length < all.length)
     hooks.progress(
-      `The n-gram does not count ${count(all.length - counted.length, 'file')}, because there are gaps in them`,
+      `Not counted for the n-gram, because they contain gaps: ${count(all.length - counted.length, 'file')}`,
     );
   return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
 }
