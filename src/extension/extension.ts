@@ -7,6 +7,7 @@ import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
+import { registerWarnSlowModel } from './models/warn-slow-model.ts';
 import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
 import type { AllTrees } from './run-features.ts';
@@ -42,6 +43,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerServeCompletions(context, runtime, chosen);
   registerAnswerAfterRestart(context, runtime);
   registerStatusBar(context, runtime);
+  registerWarnSlowModel(context, runtime);
   registerShowMenu(context, runtime);
   registerSampleFile(context);
   registerCompletionSwitches(context, runtime);

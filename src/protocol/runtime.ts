@@ -196,6 +196,8 @@ export interface ModelSummary {
   readonly memory: ModelMemory;
   /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
+  /** The median time of a suggestion on this machine; absent: not measured. */
+  readonly suggestion_milliseconds?: number;
   /** A base that can be added by its name, and without which the model cannot be used; absent: there is none, or it is installed. */
   readonly missing_base?: MissingBase;
 }

@@ -15,6 +15,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type * as z from 'zod';
 import { listModels } from '../catalogue/list-models.ts';
+import { keepSuggestionTime } from '../catalogue/suggestion-times.ts';
 import { WorkspaceCopies } from '../copies/workspace-copies.ts';
 import { indexName } from '../copies/workspace-texts.ts';
 import { type InfillHooks, infill } from '../diffusion/infill.ts';
@@ -58,6 +59,9 @@ interface ClientState {
 }
 
 /** One client's connection and everything that answers it. */
+/** The median time of a suggestion is kept after so many suggestions, and again after as many more. */
+const timeKeptEvery = 5;
+
 interface Session {
   readonly connection: Connection;
   readonly messages: client.ClientMessages;
@@ -69,6 +73,8 @@ interface Session {
   readonly completions: Completions;
   readonly copies: WorkspaceCopies;
   readonly sendStatus: () => void;
+  /** Keeps the median time of a suggestion by the model for lists of models. */
+  readonly keepTime: () => void;
 }
 
 /**
@@ -116,6 +122,12 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
+  const keepTime = () => {
+    const { folder } = residency.residency;
+    const { requests, p50 } = completions.latency.summary;
+    if (folder === null || p50 === null || requests % timeKeptEvery !== 0) return;
+    keepSuggestionTime(folder, p50).catch((error: unknown) => connection.console.warn(printableLine(messageOf(error))));
+  };
   const messages = new client.ClientMessages(
     (line) => connection.console.warn(printableLine(line)),
     () => scheduler.messageArrived(),
@@ -131,6 +143,7 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     completions,
     copies,
     sendStatus,
+    keepTime,
   };
 
   arbiter.follow(() => {
@@ -233,6 +246,7 @@ function answerCompletions(session: Session): void {
     });
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
+    if (trace.source === 'model') session.keepTime();
     if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
       void connection.sendNotification(protocol.completionDecided, trace);
     const { start, end } = range;
@@ -271,6 +285,8 @@ function followClientState({ connection, messages, state, residency, completions
   const follow = <Parameters>(name: string, schema: z.ZodType, handle: (parameters: Parameters) => void) =>
     connection.onNotification(name, messages.notification(name, schema, handle));
   follow(protocol.settingsChanged, client.settings, (changed: protocol.RuntimeSettings) => {
+    const { model, engine, device } = state.settings;
+    if (changed.model !== model || changed.engine !== engine || changed.device !== device) completions.latency.clear();
     state.settings = changed;
     residency.choose(changed);
     copies.configure(copySettings(state));
