@@ -40,6 +40,8 @@ export interface CompletionParts {
   readonly turns: Scheduler;
   /** Runs the model; throws a `UserError` if no model that completes code is available. */
   readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<Infilled>;
+  /** Reads the context of a request that may come, if the model keeps it; default: never. */
+  readonly readAhead?: (request: InfillRequest, hooks: Pick<InfillHooks, 'checkCancelled'>) => Promise<void>;
   readonly now: () => number;
   /** Settles after this many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -84,6 +86,8 @@ export class Completions {
   #requests = 0;
   /** How often the cache was cleared. Results of requests that began earlier are not cached. */
   #forgotten = 0;
+  /** Stops reading the context at an earlier position of the cursor. */
+  #readingAhead: AbortController | null = null;
   /** Stops the model's run after a copy was shown without waiting for it. */
   #joining: AbortController | null = null;
 
@@ -147,6 +151,24 @@ export class Completions {
     if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
     const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
     await this.#make(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
+  }
+
+  /**
+   * Reads the context at a position where the cursor rests, so that a suggestion there takes less time. Stops if another request
+   * comes, or the cursor rests elsewhere.
+   */
+  async readAhead(query: CompletionQuery): Promise<void> {
+    this.#readingAhead?.abort();
+    const { readAhead, settings, turns, unreadLanguage } = this.#parts;
+    if (!readAhead || !settings().prefetch || this.#refusal(query)) return;
+    const reading = new AbortController();
+    this.#readingAhead = reading;
+    if (await unreadLanguage?.(query.languageId)) return;
+    const gap = { ...query, singleLine: !allowsSeveralLines(settings().multiline, query.text) };
+    await turns
+      .run('context', reading.signal, (checkCancelled) => readAhead(this.#request(query, gap, 1), { checkCancelled }))
+      // A request at this position reports what is wrong.
+      .catch(() => undefined);
   }
 
   async #decide(query: CompletionQuery, path: DecisionPath, signal: AbortSignal): Promise<readonly string[]> {
@@ -269,18 +291,8 @@ export class Completions {
     const judge = new AlternativeJudge(gap);
     const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
       path.took('queue', this.#parts.now() - queued);
-      const request: InfillRequest = {
-        ...query.text,
-        // A prefetch may never be shown, so it generates only one alternative.
-        alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
-        seed: 0,
-        temperature: shownAlternatives.temperature,
-        threshold: settings.threshold,
-        contextTokens: settings.contextTokens,
-        contextRefresh: settings.contextRefresh,
-        singleLine: gap.singleLine,
-        stops: stoppingRules(query.text),
-      };
+      // A prefetch may never be shown, so it generates only one alternative.
+      const request = this.#request(query, gap, priority === 'prefetch' ? 1 : settings.alternatives);
       return this.#parts.infill(request, {
         ...(priority === 'automatic' ? { isEnough: (made) => judge.isEnough(made) } : {}),
         checkCancelled: yieldToEventLoop,
@@ -301,6 +313,16 @@ export class Completions {
       tokensPerForward: written / infilled.forwards,
     };
     return { judged, work };
+  }
+
+  #request({ text }: CompletionQuery, { singleLine }: JudgedGap, alternatives: number): InfillRequest {
+    const { threshold, contextTokens, contextRefresh } = this.#parts.settings();
+    return {
+      ...text,
+      ...{ alternatives, seed: 0, temperature: shownAlternatives.temperature },
+      ...{ threshold, contextTokens, contextRefresh, singleLine },
+      stops: stoppingRules(text),
+    };
   }
 
   /** Records a result, keeps it for the next request at this position, and returns the suggestions to show. */

@@ -4,7 +4,8 @@ import type { InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { AlternativeJudge } from '../../src/runtime/alternative-judge.ts';
-import type { CompletionQuery } from '../../src/runtime/completions.ts';
+import type { CompletionParts, CompletionQuery } from '../../src/runtime/completions.ts';
+import { Scheduler } from '../../src/runtime/scheduler.ts';
 import { bench, query, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
@@ -200,6 +201,57 @@ describe('the alternative that is shown first', () => {
     assert.equal(await first(['', 'f((', 'g();']), 2);
     assert.equal(await first(['f();', 'g();']), 0);
     assert.equal(await first(['f((', 'g();'], 0.01), 0);
+  });
+});
+
+describe('a context that is read ahead', () => {
+  /** Completions whose model reads contexts in five steps, and the texts before the cursor of the contexts it began and ended. */
+  const reading = (changes: Partial<CompletionSettings> = {}, parts: Partial<CompletionParts> = {}) => {
+    const [begun, ended]: [string[], string[]] = [[], []];
+    const { completions, asked } = bench(() => written(['x = 1;']), changes, {
+      readAhead: async ({ prefix }, { checkCancelled }) => {
+        begun.push(prefix);
+        for (let step = 0; step < 5; step++) await checkCancelled!();
+        ended.push(prefix);
+      },
+      ...parts,
+    });
+    return { completions, asked, begun, ended };
+  };
+
+  it('belongs to the place where the cursor rests last, and gives way to a request', async () => {
+    const { completions, begun, ended, asked } = reading();
+    await Promise.all([completions.readAhead(query('far|')), completions.readAhead(query('near|'))]);
+    assert.deepEqual([begun.at(-1), ended], ['near', ['near']]);
+    const read = completions.readAhead(query('here|'));
+    await completions.complete(query('there|', { trigger: 'invoked' }), never);
+    await read;
+    assert.deepEqual([ended, asked.map(({ prefix }) => prefix)], [['near'], ['there']]);
+  });
+
+  it('does not stop a prefetch', async () => {
+    const turns = new Scheduler();
+    const { completions, ended } = reading({}, { turns });
+    let prefetched = false;
+    const prefetch = turns.run('prefetch', never, async (yieldToEventLoop) => {
+      for (let step = 0; step < 5; step++) await yieldToEventLoop();
+      prefetched = true;
+    });
+    const read = completions.readAhead(query('here|'));
+    await Promise.all([prefetch, read]);
+    assert.deepEqual([prefetched, ended], [true, ['here']]);
+  });
+
+  it('is not read where nothing would be suggested', async () => {
+    for (const { completions, begun } of [
+      reading({ enabled: false }),
+      reading({ prefetch: false }),
+      reading({ languages: { typescript: false } }),
+      reading({}, { unreadLanguage: async () => 'It was not trained on TypeScript.' }),
+    ]) {
+      await completions.readAhead(query('a|'));
+      assert.deepEqual(begun, []);
+    }
   });
 });
 
