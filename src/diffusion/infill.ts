@@ -123,6 +123,30 @@ export async function infill(
   }
 }
 
+/** Tokens of a context that are read before `readAhead` checks whether it was cancelled. */
+const readAheadTokens = 128;
+
+/**
+ * Reads the context of a gap before it is asked for, if the model keeps the last context it read. The next `infill` at this
+ * place, or after more text was typed, then reads only the new tokens. Does nothing for other models.
+ */
+export async function readAhead(
+  model: LanguageModel,
+  request: InfillRequest,
+  hooks: Pick<InfillHooks, 'signal' | 'checkCancelled'> = {},
+): Promise<void> {
+  if (!model.inference || !completesCode(model.config) || !keepsContext(model.config)) return;
+  const filler = new GapFiller(model, request, hooks);
+  try {
+    await filler.readContext();
+  } finally {
+    filler.dispose();
+  }
+}
+
+/** Whether the keys and values of a context depend only on the tokens before them, so that they can be kept while it grows. */
+const keepsContext = ({ attention }: ModelConfig): boolean => attention === 'causal-context';
+
 /** How an alternative is generated. */
 interface AlternativePlan {
   readonly width: number;
@@ -161,7 +185,7 @@ class GapFiller {
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(
       tokenizer,
-      { ...request, prefix, isKept: config.attention === 'causal-context', edges: textEdges(config, tokenizer) },
+      { ...request, prefix, isKept: keepsContext(config), edges: textEdges(config, tokenizer) },
       config.max_position_embeddings - width - contextOverhead(config),
     );
     const gap = gapRules(model, request.singleLine);
@@ -198,6 +222,18 @@ class GapFiller {
       contextMilliseconds: this.#contextMilliseconds,
       denoiseMilliseconds: this.#denoiseMilliseconds,
     };
+  }
+
+  /** Reads the context some tokens at a time. */
+  async readContext(): Promise<void> {
+    const { prompt, ...context } = canvasContext(this.#model.config, this.#context, 1);
+    const tokens = Array.from(prompt);
+    for (let read = readAheadTokens; ; read += readAheadTokens) {
+      this.#hooks.signal?.throwIfAborted();
+      await this.#hooks.checkCancelled?.();
+      await this.#session.open({ ...context, prompt: tokens.slice(0, read) });
+      if (read >= tokens.length) break;
+    }
   }
 
   dispose(): void {

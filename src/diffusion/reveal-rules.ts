@@ -21,9 +21,18 @@ interface Guess {
   readonly entropy: number;
 }
 
-/** The other inputs of a reveal rule. */
-interface RuleState {
+/** The limits of the rules that determine the number of steps themselves. */
+export interface RevealLimits {
+  /** Confidence above which `threshold` reveals a token. */
   readonly threshold: number;
+  /** How unlikely the least likely of the tokens may be that `factor` reveals together; default: 1. */
+  readonly factor?: number | undefined;
+  /** Sum of the entropies, in nats, of the tokens that `entropy` reveals together, without the largest; default: 0.1. */
+  readonly entropyBound?: number | undefined;
+}
+
+/** The other inputs of a reveal rule. */
+interface RuleState extends RevealLimits {
   /** Number of steps left for the current block; at least 1. */
   readonly stepsLeft: number;
   readonly random: Random;
@@ -35,12 +44,7 @@ type RevealRule = (guesses: readonly Guess[], state: RuleState) => readonly Gues
 /** All reveal rules by name. To add a rule, add an entry here. */
 const revealRules = {
   /** A fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992, section 2.4). */
-  confidence: (guesses, { stepsLeft }) =>
-    highestRanked(
-      guesses,
-      guesses.map(({ confidence }) => confidence),
-      revealCount(guesses, stepsLeft),
-    ),
+  confidence: (guesses, { stepsLeft }) => byConfidence(guesses).slice(0, revealCount(guesses, stepsLeft)),
   /** The same number of steps, in random order. */
   random: (guesses, { stepsLeft, random }) =>
     highestRanked(
@@ -51,16 +55,43 @@ const revealRules = {
   /** Every token whose confidence is above the threshold, at least one (Fast-dLLM, arXiv 2505.22618). */
   threshold: (guesses, { threshold }) => {
     const sure = guesses.filter(({ confidence }) => confidence > threshold);
-    if (sure.length > 0) return sure;
-    return highestRanked(
+    return sure.length > 0 ? sure : byConfidence(guesses).slice(0, 1);
+  },
+  /**
+   * The n most confident tokens for the largest n with (n + 1)(1 - c) <= factor for the nth confidence c and all before it, at least
+   * one: the more tokens are revealed together, the more confident each must be (Fast-dLLM, arXiv 2505.22618).
+   */
+  factor: (guesses, { factor = 1 }) => {
+    const ranked = byConfidence(guesses);
+    const refused = ranked.findIndex(({ confidence }, index) => (index + 2) * (1 - confidence) > factor);
+    return ranked.slice(0, refused === -1 ? ranked.length : Math.max(1, refused));
+  },
+  /**
+   * The tokens with the lowest entropies as long as the sum of the entropies, without the largest of them, is at most the bound. The
+   * sum bounds the error of drawing the tokens independently (EB-Sampler, arXiv 2505.24857).
+   */
+  entropy: (guesses, { entropyBound = 0.1 }) => {
+    const ranked = highestRanked(
       guesses,
-      guesses.map(({ confidence }) => confidence),
-      1,
+      guesses.map(({ entropy }) => -entropy),
+      guesses.length,
     );
+    let sum = 0;
+    const refused = ranked.findIndex((_, index) => {
+      sum += index === 0 ? 0 : (ranked[index - 1] as Guess).entropy;
+      return sum > entropyBound;
+    });
+    return refused === -1 ? ranked : ranked.slice(0, refused);
   },
 } satisfies Readonly<Record<string, RevealRule>>;
 
 export type RevealOrder = keyof typeof revealRules;
+
+/** The names of all reveal rules. */
+export const revealOrders = Object.keys(revealRules) as [RevealOrder, ...RevealOrder[]];
+
+/** Whether a rule takes a number of steps that is known before; the others take at most one step per token. */
+export const hasFixedSteps = (order: RevealOrder): boolean => order === 'confidence' || order === 'random';
 
 /** Rules for filling a gap between a prompt and a suffix; they apply on top of each reveal rule. */
 export interface GapRules {
@@ -77,11 +108,10 @@ export interface GapRules {
 }
 
 /** How canvases are filled; the same for all canvases of a batch. */
-export interface DecodingRules {
+export interface DecodingRules extends RevealLimits {
   readonly order: RevealOrder;
-  /** Total number of steps, divided evenly among the blocks; not used by `threshold`. */
+  /** Total number of steps, divided evenly among the blocks; used only by rules with fixed steps. */
   readonly steps: number;
-  readonly threshold: number;
   readonly mask: number;
   /** How many of the most likely other tokens to record for each position; default: none. */
   readonly runnersUp?: number;
@@ -148,14 +178,14 @@ function spellPrefix(
 }
 
 function revealChosen(canvas: Canvas, rows: readonly PositionedRow[], rules: DecodingRules): void {
-  const { order, steps, threshold, gap } = rules;
+  const { order, steps, gap } = rules;
   const guesses = rows.map((row) => guessAt(canvas, gap?.mergeLineEnds ? withMergedEnds(row, gap) : row, rules));
   // If the steps do not divide evenly, each of the first blocks gets one more.
   const blocks = blockCount(canvas);
   const share = Math.max(1, Math.floor(steps / blocks) + Number(canvas.block < steps % blocks));
   const stepsLeft = Math.max(1, share - canvas.stepInBlock);
   const rule: RevealRule = revealRules[order];
-  const chosen = new Set(rule(guesses, { threshold, stepsLeft, random: canvas.random }));
+  const chosen = new Set(rule(guesses, { ...rules, stepsLeft, random: canvas.random }));
   if (gap) for (const guess of certainEnds(guesses, gap)) chosen.add(guess);
   for (const guess of guesses) {
     if (!chosen.has(guess)) continue;
@@ -177,6 +207,14 @@ function certainEnds(guesses: readonly Guess[], { end }: GapRules): Guess[] {
   const highestOther = Math.max(0, ...others);
   return guesses.filter(({ token, confidence }) => token === end && confidence > highestOther);
 }
+
+/** The guesses with the highest confidence first. */
+const byConfidence = (guesses: readonly Guess[]): Guess[] =>
+  highestRanked(
+    guesses,
+    guesses.map(({ confidence }) => confidence),
+    guesses.length,
+  );
 
 /** The `count` guesses with the highest rank; among equal ranks, the left one comes first. */
 function highestRanked(guesses: readonly Guess[], ranks: readonly number[], count: number): Guess[] {

@@ -10,6 +10,7 @@ import { ChosenModel } from './models/chosen-model.ts';
 import { registerWarnSlowModel } from './models/warn-slow-model.ts';
 import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
+import { registerReportRestingCursor } from './report-resting-cursor.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
 import { registerSampleFile } from './sample-file.ts';
@@ -42,6 +43,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
 
   registerServeCompletions(context, runtime, chosen);
   registerAnswerAfterRestart(context, runtime);
+  registerReportRestingCursor(context, runtime);
   registerStatusBar(context, runtime);
   registerWarnSlowModel(context, runtime);
   registerShowMenu(context, runtime);

@@ -38,6 +38,17 @@ export interface AcceptedSuggestion {
 }
 
 /**
+ * Client to server: the cursor has not moved for a moment. If the model keeps the context that it read last, the server reads the
+ * text around the cursor now, so that the first suggestion there takes less time.
+ */
+export const cursorRests = 'unmask/cursorRests';
+export interface RestingCursor {
+  readonly uri: string;
+  readonly line: number;
+  readonly character: number;
+}
+
+/**
  * The command that VS Code runs when a user accepts a suggestion, with an `AcceptedSuggestion`. The server attaches it to
  * each suggestion, and the client registers it. package.json does not declare it because users never run it themselves.
  */

@@ -25,6 +25,7 @@ export const inlineCompletion = z.looseObject({
   }),
 });
 export const acceptedSuggestion = z.looseObject({ request: z.number(), alternative: z.int().nonnegative() });
+export const restingCursor = z.looseObject({ uri: z.string(), ...position });
 export const snooze = z.looseObject({ until: z.number().nullable() });
 export const watchCompletions = z.looseObject({ on: z.boolean() });
 export const denoiseParameters = z.looseObject({ uri: z.string(), ...position, seed: z.number(), alternatives: count });

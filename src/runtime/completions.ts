@@ -25,6 +25,8 @@ export interface CompletionDependencies {
   readonly scheduler: Scheduler;
   /** Runs the model; throws a `UserError` if no model that completes code is available. */
   readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<InfillResult>;
+  /** Reads the context of a request that may follow, if the model keeps it; default: never. */
+  readonly readAhead?: (request: InfillRequest, hooks: Pick<InfillHooks, 'checkCancelled'>) => Promise<void>;
   readonly now: () => number;
   /** Settles after this many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -58,6 +60,8 @@ export class Completions {
   #requests = 0;
   /** Increased when suggestions are removed from the cache. Results of requests that began with an earlier version are not cached. */
   #cacheVersion = 0;
+  /** Stops reading the context at an earlier position of the cursor. */
+  #readingAhead: AbortController | null = null;
   /** Stops the model's run that follows a copy, which was shown without waiting for the model. */
   #backgroundRun: AbortController | null = null;
 
@@ -121,6 +125,25 @@ export class Completions {
     if (!this.#dependencies.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
     const path = new DecisionPath(query, -1, this.#dependencies.now, this.#cacheVersion);
     await this.#generate(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
+  }
+
+  /**
+   * Reads the context at a position where the cursor rests, so that a suggestion there takes less time. Stops if another request
+   * arrives, or if the cursor rests elsewhere.
+   */
+  async readAhead(query: CompletionQuery): Promise<void> {
+    this.#readingAhead?.abort();
+    const { readAhead, settings, scheduler, unreadLanguage, snoozedUntil, now } = this.#dependencies;
+    if (!readAhead || !settings().prefetch) return;
+    if (refusalOf(query, settings(), { snoozedUntil: snoozedUntil(), now: now() })) return;
+    const reading = new AbortController();
+    this.#readingAhead = reading;
+    if (await unreadLanguage?.(query.languageId)) return;
+    const gap = { ...query, singleLine: !allowsSeveralLines(settings().multiline, query.text) };
+    await scheduler
+      .run('context', reading.signal, (checkCancelled) => readAhead(this.#request(query, gap, 1), { checkCancelled }))
+      // A request at this position reports the error.
+      .catch(() => undefined);
   }
 
   /** Checks, in this order, the settings, the cache, the debounce and the syntax at the cursor; then generates suggestions. */
@@ -251,18 +274,8 @@ export class Completions {
     const judge = new AlternativeJudge(gap);
     const infilled = await this.#dependencies.scheduler.run(priority, signal, (yieldToEventLoop) => {
       path.recordTime('queue', this.#dependencies.now() - queued);
-      const request: InfillRequest = {
-        ...query.text,
-        // A prefetch may never be shown, so it generates only one alternative.
-        alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
-        seed: 0,
-        temperature: shownAlternatives.temperature,
-        threshold: settings.threshold,
-        contextTokens: settings.contextTokens,
-        contextRefresh: settings.contextRefresh,
-        singleLine: gap.singleLine,
-        stops: stoppingRules(query.text),
-      };
+      // A prefetch may never be shown, so it generates only one alternative.
+      const request = this.#request(query, gap, priority === 'prefetch' ? 1 : settings.alternatives);
       return this.#dependencies.infill(request, {
         ...(priority === 'automatic' ? { isEnough: (alternative) => judge.isEnough(alternative) } : {}),
         checkCancelled: yieldToEventLoop,
@@ -283,6 +296,17 @@ export class Completions {
       tokensPerForward: written / infilled.forwards,
     };
     return { judged, work };
+  }
+
+  /** The request for the gap at the cursor, with the settings. */
+  #request({ text }: CompletionQuery, { singleLine }: JudgedGap, alternatives: number): InfillRequest {
+    const { threshold, contextTokens, contextRefresh } = this.#dependencies.settings();
+    return {
+      ...text,
+      ...{ alternatives, seed: 0, temperature: shownAlternatives.temperature },
+      ...{ threshold, contextTokens, contextRefresh, singleLine },
+      stops: stoppingRules(text),
+    };
   }
 
   /** Records a result, keeps it for the next request at this position, and returns the suggestions to show. */

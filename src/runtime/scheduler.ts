@@ -5,8 +5,8 @@ export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
-/** Requests with a lower number are served first. */
-export const priorities = { invoked: 0, automatic: 1, prefetch: 2 } as const;
+/** Requests with a lower number are served first. `context`: the text at the cursor is read before a suggestion is requested. */
+export const priorities = { invoked: 0, automatic: 1, prefetch: 2, context: 3 } as const;
 export type Priority = keyof typeof priorities;
 
 /** After this many turns of the event loop without a message, no message is waiting. */
@@ -22,7 +22,7 @@ interface Waiting {
 /**
  * Decides which task may compute: one at a time, because an engine runs one program at a time and blocks its thread meanwhile.
  * Between two denoising steps a task calls `yieldToEventLoop`, which lets the event loop read messages and stops the task if it
- * was cancelled, or if it is only a prefetch and a more urgent request is waiting.
+ * was cancelled, or if the user did not request it and a request that is as urgent or more urgent is waiting.
  */
 export class Scheduler {
   #busy = false;
@@ -59,7 +59,9 @@ export class Scheduler {
     await this.#turn(priority, signal);
     const yieldToEventLoop = async () => {
       await this.readMessages(signal);
-      if (priority === 'prefetch' && this.#waiting.length > 0) throw new Cancelled('a more urgent request arrived');
+      const rank = priorities[priority];
+      if (rank >= priorities.prefetch && this.#waiting.some((other) => priorities[other.priority] <= rank))
+        throw new Cancelled('a request that is as urgent arrived');
     };
     try {
       await yieldToEventLoop();

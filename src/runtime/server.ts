@@ -18,7 +18,7 @@ import { listModels } from '../catalogue/list-models.ts';
 import { keepSuggestionTime } from '../catalogue/suggestion-times.ts';
 import { WorkspaceCopies } from '../copies/workspace-copies.ts';
 import { indexName } from '../copies/workspace-texts.ts';
-import { type InfillHooks, infill } from '../diffusion/infill.ts';
+import { type InfillHooks, infill, readAhead } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
@@ -118,6 +118,10 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
     infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),
+    // A model is never loaded only because the cursor has moved.
+    readAhead: async (request, hooks) => {
+      if (residency.residency.state === 'ready') await readAhead(await residency.get(), request, hooks);
+    },
     now: () => Date.now(),
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
@@ -261,6 +265,19 @@ function answerCompletions(session: Session): void {
     });
   };
   connection.languages.inlineCompletion.on(messages.request(client.inlineCompletion, complete));
+  connection.onNotification(
+    protocol.cursorRests,
+    messages.notification(
+      protocol.cursorRests,
+      client.restingCursor,
+      async ({ uri, line, character }: protocol.RestingCursor) => {
+        const document = documents.get(uri);
+        if (!document || !isInside(document, { line, character })) return;
+        const before = textBeforeCell(notebooks, document);
+        await completions.readAhead(queryAt(document, { line, character }, { trigger: 'automatic', before }).query);
+      },
+    ),
+  );
   connection.onNotification(
     protocol.suggestionAccepted,
     messages.notification(

@@ -1,4 +1,4 @@
-import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { type DecodingOptions, mostSteps } from '../diffusion/denoise.ts';
 import type { ActivityCount } from '../protocol/run.ts';
 import type { WorkContext } from '../runs/run-job.ts';
 import type { TuningSettings } from './settings.ts';
@@ -48,9 +48,9 @@ const forwardAndBackward = 3;
  */
 export function relativeUpdateCost(
   { mask_samples: samples, inner_updates: updates }: Pick<TuningSettings, 'mask_samples' | 'inner_updates'>,
-  { order, length, steps }: DecodingOptions,
+  decoding: DecodingOptions,
 ): number {
-  return (forwardAndBackward * samples * updates) / (order === 'threshold' ? length : steps);
+  return (forwardAndBackward * samples * updates) / mostSteps(decoding);
 }
 
 /**

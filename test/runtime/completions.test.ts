@@ -5,6 +5,8 @@ import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
 import { AlternativeJudge } from '../../src/runtime/alternative-judge.ts';
 import type { CompletionQuery } from '../../src/runtime/completion-query.ts';
+import type { CompletionDependencies } from '../../src/runtime/completions.ts';
+import { Scheduler } from '../../src/runtime/scheduler.ts';
 import { query, scriptedCompletions, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
@@ -200,6 +202,57 @@ describe('the alternative that is shown first', () => {
     assert.equal(await first(['', 'f((', 'g();']), 2);
     assert.equal(await first(['f();', 'g();']), 0);
     assert.equal(await first(['f((', 'g();'], 0.01), 0);
+  });
+});
+
+describe('a context that is read ahead', () => {
+  /** Completions whose model reads contexts in five steps, and the texts before the cursor of the contexts that it started and finished. */
+  const reading = (changes: Partial<CompletionSettings> = {}, dependencies: Partial<CompletionDependencies> = {}) => {
+    const [started, ended]: [string[], string[]] = [[], []];
+    const { completions, requests } = scriptedCompletions(() => written(['x = 1;']), changes, {
+      readAhead: async ({ prefix }, { checkCancelled }) => {
+        started.push(prefix);
+        for (let step = 0; step < 5; step++) await checkCancelled!();
+        ended.push(prefix);
+      },
+      ...dependencies,
+    });
+    return { completions, requests, started, ended };
+  };
+
+  it('belongs to the place where the cursor rests last, and gives way to a request', async () => {
+    const { completions, started, ended, requests } = reading();
+    await Promise.all([completions.readAhead(query('far|')), completions.readAhead(query('near|'))]);
+    assert.deepEqual([started.at(-1), ended], ['near', ['near']]);
+    const read = completions.readAhead(query('here|'));
+    await completions.complete(query('there|', { trigger: 'invoked' }), never);
+    await read;
+    assert.deepEqual([ended, requests.map(({ prefix }) => prefix)], [['near'], ['there']]);
+  });
+
+  it('does not stop a prefetch', async () => {
+    const scheduler = new Scheduler();
+    const { completions, ended } = reading({}, { scheduler });
+    let prefetched = false;
+    const prefetch = scheduler.run('prefetch', never, async (yieldToEventLoop) => {
+      for (let step = 0; step < 5; step++) await yieldToEventLoop();
+      prefetched = true;
+    });
+    const read = completions.readAhead(query('here|'));
+    await Promise.all([prefetch, read]);
+    assert.deepEqual([prefetched, ended], [true, ['here']]);
+  });
+
+  it('is not read where nothing would be suggested', async () => {
+    for (const { completions, started } of [
+      reading({ enabled: false }),
+      reading({ prefetch: false }),
+      reading({ languages: { typescript: false } }),
+      reading({}, { unreadLanguage: async () => 'It was not trained on TypeScript.' }),
+    ]) {
+      await completions.readAhead(query('a|'));
+      assert.deepEqual(started, []);
+    }
   });
 });
 

@@ -23,6 +23,7 @@ import type { Denoising } from '../../src/protocol/report.ts';
 import type * as protocol from '../../src/protocol/runtime.ts';
 import {
   completionFrame,
+  cursorRests,
   denoiseHere,
   lastCompletion,
   listModels,
@@ -340,8 +341,16 @@ describe('the language server', () => {
         ?.suggestion_milliseconds;
     assert.equal(await timeOf(), undefined, 'one suggestion says little');
     for (const line of [1, 2, 3, 4]) {
+      await connection.sendNotification(cursorRests, { uri, line, character: 1 });
       await complete(line, 1, 'invoked');
     }
+    // Positions outside the document, and documents that are not open, are ignored.
+    for (const position of [
+      { uri, line: 99, character: 0 },
+      { uri: 'file:///nowhere.ts', line: 0, character: 0 },
+      { uri, line: -1, character: 'x' },
+    ])
+      await connection.sendNotification(cursorRests, position);
     assert.equal(statuses.at(-1)?.latency.requests, 5);
     while ((await timeOf()) === undefined) await delay(20);
     assert.ok((await timeOf())! >= 1);
