@@ -16,7 +16,7 @@ export const evaluationSettings = z.strictObject({
     .enum(revealOrders)
     .default('confidence')
     .describe(
-      'Which tokens are revealed first: confidence or random: a fixed number of steps; threshold, factor or entropy: as many in each step as the limit of that name allows',
+      'Which tokens are revealed first; confidence and random: a fixed number of steps; threshold, factor and entropy: in each step as many as the setting for that limit allows',
     ),
   threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
   factor: z

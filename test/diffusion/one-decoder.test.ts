@@ -44,7 +44,7 @@ describe('one decoder', async () => {
     ];
     assert.deepEqual(
       exported.map(([, name]) => name),
-      ['needsLogits', 'applyRevealRule'],
+      ['revealOrders', 'hasFixedSteps', 'needsLogits', 'applyRevealRule'],
     );
     assert.deepEqual(matching(files, /\bapplyRevealRule\(/), [
       'src/diffusion/fill-canvases.ts',
