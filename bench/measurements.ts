@@ -56,7 +56,7 @@ export const memoryName = 'train-step:memory';
 export const startUps = ['start-up', 'start-up:first-forward'] as const;
 
 /**
- * Names of the scoring measurements: programs of the task `code` judged per second, each in a process and a sandbox of its own;
+ * Names of the scoring measurements: programs of the task `code` judged per second, each in its own process and sandbox;
  * and candidates scored per second by the tests of a workspace.
  */
 export const verdictNames = ['verdicts', 'verdicts:node-test', 'verdicts:node-test-typescript'] as const;

@@ -26,7 +26,7 @@ export interface NoPeer {
  * faster one of OpenBLAS's two builds depends on the workload.
  */
 const debianPackages = ['python3-torch', 'libopenblas0-pthread', 'libopenblas0-openmp'];
-const installHint = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or PyTorch by pip, and name its Python by --python`;
+const installHint = `install ${debianPackages.join(', ')} on Debian or Ubuntu, or install PyTorch with pip and pass its Python with --python`;
 
 const script = (): string => path.join(packageRoot(), 'bench', 'pytorch.py');
 

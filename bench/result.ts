@@ -45,7 +45,7 @@ export function table(results: readonly BenchResult[]): string[] {
     target === undefined ? '' : `${target.toFixed(1)}${met === undefined ? '' : met ? ' met' : ' missed'}`,
     peer ?? '',
   ]);
-  const all = [['', 'unmask', 'peer', 'ratio', 'target', 'peer is'], ...rows];
+  const all = [['', 'unmask', 'peer', 'ratio', 'target', 'peer program'], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all.map((row) =>
     row

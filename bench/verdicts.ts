@@ -13,7 +13,7 @@ import { withOwnHome } from './own-home.ts';
 const programsPerStep = 256;
 
 /**
- * Programs judged per second on all cores, as in tuning on the task `code`: each has a process and a sandbox of its own, and its
+ * Programs judged per second on all cores, as in tuning on the task `code`: each has its own process and sandbox, and its
  * tests run outside of it. All programs are different solutions of a bundled problem.
  */
 export const measureVerdicts = (seconds: number, signal: AbortSignal): Promise<number> =>

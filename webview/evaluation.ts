@@ -38,7 +38,7 @@ function showReport(report: EvaluationReport): void {
   body.replaceChildren(
     masthead(report, host),
     result(report),
-    element('div', { class: 'beside-detail' }, problems(report, open), detail),
+    element('div', { class: 'list-and-detail' }, problems(report, open), detail),
   );
 }
 

@@ -91,7 +91,7 @@ export function player(denoising: Denoising, { inspect = false, position: first,
   const root = element(
     'figure',
     {
-      class: layout ? 'card player beside' : 'card player',
+      class: layout ? 'card player in-columns' : 'card player',
       tabindex: 0,
       'aria-label': `Denoising: ${denoising.title}`,
     },
@@ -152,7 +152,7 @@ function describeStep(frame: Frame, fresh: readonly number[]): string {
   return `This step revealed ${first.join(', ')}${listed.length > first.length ? ` and ${listed.length - first.length} more` : ''}.`;
 }
 
-function legend(steps: HTMLElement, hasGivenTokens: boolean): HTMLElement {
+function legend(steps: HTMLElement, hasPromptTokens: boolean): HTMLElement {
   const ramp = element('span', { class: 'ramp', 'aria-hidden': 'true' });
   const bar = (sure: number) => {
     const box = element('span', { class: 'token sample', 'aria-hidden': 'true' }, '\u00a0');
@@ -165,7 +165,7 @@ function legend(steps: HTMLElement, hasGivenTokens: boolean): HTMLElement {
     element('span', {}, 'revealed at step 1 ', ramp, steps),
     element('span', {}, 'confidence: low ', bar(0.2), ' ', bar(0.6), ' ', bar(1), ' high'),
     element('span', {}, element('span', { class: 'token masked', 'aria-hidden': 'true' }, '\u00a0'), ' masked'),
-    ...(hasGivenTokens ? [element('span', {}, element('strong', {}, '3'), ' from the prompt')] : []),
+    ...(hasPromptTokens ? [element('span', {}, element('strong', {}, '3'), ' from the prompt')] : []),
     element('span', { class: 'screen-only' }, 'Press Space to play, arrow keys to step.'),
   );
 }

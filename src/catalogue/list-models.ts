@@ -14,6 +14,7 @@ import { loadableIf } from './loadable.ts';
 import { readOrigin } from './origin.ts';
 import { publishedBases } from './published-bases.ts';
 import { resolveModel } from './resolve-model.ts';
+import { readSuggestionTime } from './suggestion-times.ts';
 
 /** The models that a user can choose: bundled ones, installed ones, and the last checkpoint of each run. */
 export async function listModels(): Promise<ModelSummary[]> {
@@ -43,6 +44,7 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
     const parameters = config ? parametersOf(config) : null;
     const { title, licence } = await readCard(folder);
     const origin = await readOrigin(folder);
+    const milliseconds = await readSuggestionTime(folder);
     return {
       ...{ name, kind, folder, parameters },
       bytes: await weightBytes(folder),
@@ -55,6 +57,7 @@ async function summary(name: string, kind: ModelSummary['kind'], folder: string)
         available: machineMemory().total,
       },
       problem,
+      ...(milliseconds === null ? {} : { suggestion_milliseconds: milliseconds }),
       ...(problem === null ? {} : await missingBaseOf(folder)),
     };
   } catch {

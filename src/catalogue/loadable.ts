@@ -11,7 +11,7 @@ export type Loadable =
   | { readonly config: ModelConfig; readonly problem: null }
   | { readonly config: null; readonly problem: string };
 
-/** Whether a model with these files can be loaded. An adapter can be if its base is installed, whose configuration it has. */
+/** Whether a model with these files can be loaded. An adapter can be loaded if its base is installed; it has the configuration of the base. */
 export const loadable = (description: Description): Promise<Loadable> =>
   loadableIf(async () => {
     if ((await description.read('config.json')) !== undefined) return (await readConfig(description)).config;

@@ -51,7 +51,7 @@ export async function resolveModel(name: string): Promise<ResolvedModel> {
 const conversionText = ({ base: { conversion } }: AdapterConfig): string =>
   conversion ? ` ${JSON.stringify(conversion)}` : '';
 
-/** The configuration of a base, or what an adapter that converts the base makes of it. */
+/** The configuration of a base, with the changes of an adapter that converts it. */
 async function readConfigOf(folder: string, base: string, adapter: AdapterConfig | null): Promise<ReadConfig> {
   const read = await readConfig(inFolder(base));
   const conversion = adapter?.base.conversion;

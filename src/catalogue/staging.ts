@@ -45,7 +45,7 @@ export class Staging {
 
   /** Opens or creates the staging folder of a model. Throws a `UserError` if another process holds it. */
   static async open(name: string): Promise<Staging> {
-    // Model names contain no @, so each name has a folder of its own.
+    // Model names contain no @, so each name has a separate folder.
     const dir = path.join(stagingFolder(), name.replace('/', '@'));
     const holder = await lockHolder(dir);
     if (holder)

@@ -90,7 +90,7 @@ function assertRoundTrip(tokenizer: Tokenizer): void {
   const again = tokenizer.decode(tokenizer.encode(once));
   if (tokens.length === 0 || again !== once)
     throw new UserError(
-      `The tokenizer does not give back a text that it encoded (${JSON.stringify(once)} became ${JSON.stringify(again)}); get its files again.`,
+      `The tokenizer does not restore a text that it encoded (${JSON.stringify(once)} became ${JSON.stringify(again)}); get its files again.`,
     );
 }
 

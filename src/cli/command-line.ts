@@ -87,11 +87,11 @@ function commands(terminal: Terminal): Command {
       .option('--json', 'print one JSON document on stdout and nothing else')
       .exitOverride()
       .configureOutput(output)
-      .action(async (...given: unknown[]) => {
-        const command = given.at(-1) as Command;
+      .action(async (...received: unknown[]) => {
+        const command = received.at(-1) as Command;
         // Positional arguments come first, under their declared names.
         const named = Object.fromEntries(
-          command.registeredArguments.map((argument, index) => [argument.name(), given[index]]),
+          command.registeredArguments.map((argument, index) => [argument.name(), received[index]]),
         );
         const options = { ...command.opts(), ...named } as Options & { json?: boolean };
         const context: CommandContext = {
@@ -156,8 +156,8 @@ function failure(thrown: unknown): { readonly code: number; readonly message: st
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { code: exit.done, message: null };
     // Commander printed help because the command was missing or unknown.
-    const said = error.code === 'commander.help' ? 'no known command was given' : error.message;
-    const reason = said
+    const text = error.code === 'commander.help' ? 'no known command was given' : error.message;
+    const reason = text
       .replace(/^error: /, '')
       .replace(/\s+/g, ' ')
       .replace(/\.$/, '');
@@ -167,7 +167,7 @@ function failure(thrown: unknown): { readonly code: number; readonly message: st
   if (error instanceof Interrupted) return { code: exit.interrupted, message: sentence };
   // Node throws this error if an operation was aborted by the signal.
   if (error instanceof Error && error.name === 'AbortError')
-    return { code: exit.interrupted, message: 'It was stopped before it had a result.' };
+    return { code: exit.interrupted, message: 'The command was stopped before it had a result.' };
   if (error instanceof UsageError) return { code: exit.badUsage, message: sentence };
   if (error instanceof UserError) return { code: exit.failed, message: sentence };
   // Any other error is a defect, and its stack is printed.

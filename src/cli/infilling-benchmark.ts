@@ -1,4 +1,5 @@
 /** The benchmark of `unmask infill-eval`: its models, its methods and its gaps. */
+
 import path from 'node:path';
 import { bundledCodeModel } from '../catalogue/find-model.ts';
 import { resolveModel } from '../catalogue/resolve-model.ts';
@@ -14,6 +15,7 @@ import { isAutoregressive, maskToken } from '../model/config.ts';
 import { fillsFromTheLeft } from '../model/fill-in-the-middle.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
+import { count } from '../platform/amounts.ts';
 import { contentDigest } from '../platform/content-digest.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
 import { completeOnce } from '../runtime/complete-once.ts';
@@ -48,7 +50,7 @@ export interface Benchmark {
   readonly methods: ComparedMethods<InfillingMethod>;
   readonly measured: MeasureItem;
   readonly kinds: readonly { readonly kind: InfillingKind; readonly items: readonly InfillingItem[] }[];
-  /** Digests of everything that the results depend on besides the options. */
+  /** Digests of everything that the results depend on in addition to the options. */
   readonly digests: Readonly<Record<string, string | null>>;
   dispose(): Promise<void>;
 }
@@ -153,10 +155,12 @@ async function sources({ files, ngramFiles }: InfillEvalOptions, hooks: Pick<Com
   const counted = all.filter(({ text }) => !known.has(withoutSpace(text)));
   if (counted.length === 0)
     throw new UsageError(
-      'All files of --ngram-files are among those with gaps, so nothing is left to count; give others.',
+      'All files of --ngram-files are among those with gaps, so nothing is left to count; give other files.',
     );
   if (counted.length < all.length)
-    hooks.progress(`${all.length - counted.length} files have gaps, so the n-gram does not count them`);
+    hooks.progress(
+      `Not counted for the n-gram, because they contain gaps: ${count(all.length - counted.length, 'file')}`,
+    );
   return { measured, counted } satisfies Record<string, readonly SourceFile[]>;
 }
 

@@ -40,7 +40,7 @@ export function infillingTables(comparisons: readonly KindComparison[]): string[
         }),
       ]),
     ]),
-    `Minus ${rows[0]!.name}, on the same gaps`,
+    `Differences from ${rows[0]!.name}, on the same gaps`,
     ...aligned(
       rows
         .slice(1)
@@ -60,8 +60,8 @@ function interval(found: Interval | undefined, signed = false): string {
 }
 
 function verdictLine({ metric, model, baseline, difference, winner }: InfillingVerdict): string {
-  const said = winner === null ? 'no measurable difference with this number of gaps' : `${winner} is ahead`;
-  return `${metricNames[metric]}: ${said} (${model} minus ${baseline}: ${interval(difference, true)})`;
+  const text = winner === null ? 'no measurable difference with this number of gaps' : `${winner} is ahead`;
+  return `${metricNames[metric]}: ${text} (${model} minus ${baseline}: ${interval(difference, true)})`;
 }
 
 function aligned(rows: readonly (readonly string[])[]): string[] {

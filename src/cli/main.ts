@@ -16,5 +16,5 @@ const code = await commandLine(process.argv.slice(2), {
   out: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
   err: (text) => process.stderr.write(text),
 });
-// An engine keeps threads of its own; nothing is left to wait for.
+// An engine keeps its own threads running. All work is done, so the process exits.
 process.exit(code);

@@ -10,7 +10,7 @@ import { parseShard, type Shard } from '../shards/shard.ts';
 import { type Gathered, gatherRows, runShard, type ShardResult, type ShardRun } from '../shards/shard-work.ts';
 import type { CommandContext, CommandResult } from './command.ts';
 
-/** The options of a command whose rows can be shared among processes. */
+/** The options of a command whose rows can be divided among processes. */
 export interface ShardOptions {
   readonly shard?: string;
   readonly shardBase?: '0' | '1';
@@ -22,18 +22,21 @@ export interface ShardOptions {
 export function withShards(command: Command): Command {
   const hasFolder = command.options.some(({ long }) => long === '--out');
   command
-    .option('--shard <i/n>', 'compute one of N shares of the rows into --out: I/N from 1, slurm/N or kubernetes/N')
+    .option(
+      '--shard <i/n>',
+      'compute shard i of n of the rows, into --out; i is a number from 1, or slurm or kubernetes for the index in a job array',
+    )
     .addOption(
       new Option(
         '--shard-base <base>',
-        'first index of the array of slurm/N (default: 1) or kubernetes/N (default: 0)',
+        'first index of the job array, with slurm/n (default: 1) or kubernetes/n (default: 0)',
       ).choices(['0', '1']),
     )
-    .option('--gather', 'show the result of all shards in --out');
-  return hasFolder ? command : command.option('--out <folder>', 'folder that the shards share');
+    .option('--gather', 'combine the results of all shards in --out and show them');
+  return hasFolder ? command : command.option('--out <folder>', 'folder in which the shards write their rows');
 }
 
-/** What a command is to do with its rows: compute one share, gather all, or, if null, compute all of them itself. */
+/** How a command gets its rows: it computes one shard, gathers all shards, or, if null, computes all rows itself. */
 export type ShardChoice =
   | { readonly kind: 'shard'; readonly folder: string; readonly shard: Shard }
   | { readonly kind: 'gather'; readonly folder: string }
@@ -48,7 +51,7 @@ export function shardChoice(options: ShardOptions, folder = 'shards'): ShardChoi
   if (shard === undefined && !gather) return null;
   if (out === undefined)
     throw new UsageError(
-      `${gather ? '--gather' : '--shard'} needs the folder that the shards share; give it with --out.`,
+      `${gather ? '--gather' : '--shard'} needs the folder with the rows of the shards; give it with --out.`,
     );
   const dir = path.join(path.resolve(out), folder);
   if (gather) return { kind: 'gather', folder: dir };
@@ -61,7 +64,7 @@ export function refuseUnusedFolder({ out }: ShardOptions): void {
   if (out !== undefined) throw new UsageError('--out belongs to --shard and --gather; leave it out.');
 }
 
-/** Computes a share of a command's rows. */
+/** Computes one shard of a command's rows. */
 export async function computeShard<Row>(
   { folder, shard }: Extract<ShardChoice, { kind: 'shard' }>,
   {

@@ -3,6 +3,7 @@ import { compareEvaluations, type EvaluationResult, type GradedAnswer } from '..
 import { framesOf } from '../evaluation/frames.ts';
 import { gridLayoutOf } from '../evaluation/grid-layout.ts';
 import type { Tokenizer } from '../model/tokenizer.ts';
+import { count } from '../platform/amounts.ts';
 import type { Denoising, MetricComparison, ReportData, ReportSamples } from '../protocol/report.ts';
 import { readConfiguration } from '../runs/directory.ts';
 import { evaluationsOf, readEvents, readSamples, sampleSteps, stepsOf } from '../runs/reader.ts';
@@ -48,8 +49,8 @@ export async function startReport({
   return {
     title: text.title,
     summary: [
-      `A small masked diffusion model that had been trained on ${text.labelled} was tuned for ${tuned.steps} steps (${trained}) by reinforcement learning with SPG. ${text.reward} The model was evaluated before and after on ${before.n} held-out ${text.problem[1]}, ${text.heldOut}.`,
-      `The control is the same base model with ${trained} of further supervised training (${controlSteps} steps) on the ${text.labelled} that the base was trained on.`,
+      `A small masked diffusion model that had been trained on ${text.labelled} was tuned for ${count(tuned.steps, 'step')} (${trained}) by reinforcement learning with SPG. ${text.reward} The model was evaluated before and after on ${before.n} held-out ${text.problem[1]}, ${text.heldOut}.`,
+      `The control is the same base model with ${trained} of further supervised training (${count(controlSteps, 'step')}) on the ${text.labelled} that the base was trained on.`,
     ],
     createdAt: new Date().toISOString(),
     headline: {
@@ -57,7 +58,7 @@ export async function startReport({
       n: before.n,
       descriptions: {
         before: 'The bundled base model.',
-        after: `The base model after ${tuned.steps} steps of ${configuration.objective}.`,
+        after: `The base model after ${count(tuned.steps, 'step')} of ${configuration.objective}.`,
         control: `The base model after ${trained} of further supervised training on its own ${text.labelled}.`,
       },
       metrics: task.metrics.map((name) => comparison(name, before, after, control)),

@@ -6,7 +6,7 @@ const secondsBetween = 5;
 /**
  * Reports work on many pieces of equal size: at the start, then at most every five seconds, with an estimate of the time left.
  *
- * @param what what is done and its unit, for example `model and copies: gap`
+ * @param what the work and its unit, for example `model and copies: gap`
  * @param clock milliseconds that never go back
  * @returns a function to call before each piece with the number of finished ones
  */

@@ -1,3 +1,4 @@
+import { count } from '../platform/amounts.ts';
 import type { Evaluation, StepEvent } from '../protocol/events.ts';
 import type { RunActivity } from '../protocol/run.ts';
 import type { RunWriter } from '../runs/writer.ts';
@@ -57,8 +58,8 @@ export function evaluationLine(step: number, { split, n, metrics, measures }: Ev
       : [`EUBO-ELBO gap ${gap.toFixed(3)} nats per token (up to a constant, so it can be negative)`];
   const what =
     split === 'trial'
-      ? `tried ${n} completions before the first step:`
-      : `evaluated at step ${step} on ${n} ${split} problems:`;
+      ? `tried ${count(n, 'completion')} before the first step:`
+      : `evaluated at step ${step} on ${count(n, `${split} problem`)}:`;
   return [what, ...shown, ...bounds].join('  ');
 }
 

@@ -105,7 +105,7 @@ async function measureAll(
   }));
 }
 
-/** Measures a share of the gaps. The first row of all is the index. */
+/** Measures some of the gaps. The first of all rows is the index. */
 async function measureShare(
   gaps: WorkspaceGaps,
   engine: Engine,
@@ -232,7 +232,7 @@ function workspaceTable({ n, rows, differences, gate, index }: WorkspaceDocument
     `The rest of a line: ${n} gaps; 95 % intervals`,
     ...rows.map(
       (row) =>
-        `  ${row.name.padEnd(width)} exact match ${interval(row.exact)}  first word ${interval(row.first_word)}  ${row.milliseconds_p50.toFixed(1).padStart(7)} ms  shown with half of it right: ${percent(row.coverage_at_half)}`,
+        `  ${row.name.padEnd(width)} exact match ${interval(row.exact)}  first word ${interval(row.first_word)}  ${row.milliseconds_p50.toFixed(1).padStart(7)} ms  coverage at a precision of 50 %: ${percent(row.coverage_at_half)}`,
     ),
     'Differences in exact match, on the same gaps',
     ...differences.map(({ of, against, exact }) => `  ${of} minus ${against}: ${interval(exact, true)}`),
@@ -241,10 +241,10 @@ function workspaceTable({ n, rows, differences, gate, index }: WorkspaceDocument
       (row) =>
         `  ${row.name.padEnd(width)} ${row.precision_coverage.map(({ threshold, precision, coverage }) => `${threshold}: ${percent(precision)} (${percent(coverage)})`).join('  ')}`,
     ),
-    'The setting unmask.completions.eagerness',
+    'What each value of the setting unmask.completions.eagerness shows',
     ...gate.map(
       ({ level, precision, coverage }) =>
-        `  ${level.padEnd(8)} shows something in ${percent(coverage)} of the gaps, and ${percent(precision)} of it is right`,
+        `  ${level.padEnd(8)} a suggestion in ${percent(coverage)} of the gaps; ${percent(precision)} of them are right`,
     ),
     `The index of copies has ${index.files} files of ${(index.characters / 1e6).toFixed(1)} MB: ${index.seconds_per_megabyte.toFixed(2)} s per MB to build, ${index.bytes_per_character.toFixed(1)} bytes per character, 90 % of queries within ${index.query_milliseconds_p90.toFixed(1)} ms`,
   ];

@@ -29,7 +29,7 @@ export interface WorkspaceEvalOptions extends EngineOptions {
   readonly sendCodeTo?: string;
 }
 
-/** The gaps of a workspace, and what answers them besides the model. */
+/** The gaps of a workspace, and what fills them in addition to the model. */
 export interface WorkspaceGaps {
   readonly resolved: ResolvedModel;
   /** Absolute path. */

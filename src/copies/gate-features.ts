@@ -19,7 +19,7 @@ export interface GatePlace {
   readonly prefix: string;
   readonly suffix: string;
   readonly copies: readonly CopyCandidate[];
-  /** The model's alternatives, the one that it would show first at the beginning; null: it has not answered. */
+  /** The model's alternatives, in the order in which they would be shown; null: the model has not answered yet. */
   readonly alternatives: readonly ModelProposal[] | null;
 }
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 
 /**
  * Files whose text can be copied into each other. JavaScript and TypeScript are one family, and so are the languages of C; any other
- * ending is a family of its own.
+ * ending is a separate family.
  */
 export function familyOf(name: string): string {
   const ending = path.extname(name).slice(1).toLowerCase();

@@ -47,7 +47,7 @@ export class WorkspaceCopies {
     return { files, characters, busy: this.#pending > 0, problems: this.#problems };
   }
 
-  /** Chooses the folders to read; none if copies are off there. With `enabled` false nothing is read, open documents neither. */
+  /** Chooses the folders to read; none if copies are off there. With `enabled` false nothing is read, not even open documents. */
   configure({ enabled, folders }: { readonly enabled: boolean; readonly folders: readonly string[] }): void {
     const isSame = enabled === this.#isEnabled && JSON.stringify(folders) === JSON.stringify(this.#folders);
     if (isSame) return;
@@ -158,7 +158,7 @@ export class WorkspaceCopies {
   }
 
   #startThread(): Worker {
-    // A thread needs a file of its own, which the build writes next to the program.
+    // A thread needs a separate file, which the build writes next to the program.
     const worker = new Worker(path.join(packageRoot(), 'dist', 'indexing-thread.mjs'), { execArgv: [] });
     worker.on('message', (update: IndexingUpdate) => {
       if (this.#worker === worker) this.#take(update);

@@ -65,6 +65,7 @@ export interface Canvas extends Denoised {
   spelledTokens: number;
 }
 
+/** The properties of a new canvas. */
 export interface NewCanvas extends Pick<Canvas, 'context' | 'blocks' | 'temperature' | 'random'> {
   readonly width: number;
   readonly mask: number;
@@ -76,7 +77,7 @@ export interface NewCanvas extends Pick<Canvas, 'context' | 'blocks' | 'temperat
 
 /** A canvas of `width` masks. */
 export function newCanvas({ width, mask, healed = '', keepRunnersUp = false, ...fixed }: NewCanvas): Canvas {
-  const canvas: Canvas = {
+  return {
     ...fixed,
     tokens: new Int32Array(width).fill(mask),
     revealedAt: new Int32Array(width).fill(-1),
@@ -91,7 +92,6 @@ export function newCanvas({ width, mask, healed = '', keepRunnersUp = false, ...
     unspelled: healed,
     spelledTokens: 0,
   };
-  return canvas;
 }
 
 /** The masked positions of the current block, from the left. */

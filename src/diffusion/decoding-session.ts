@@ -50,7 +50,7 @@ export interface SessionContext {
 /** A request for the logits at some positions of a canvas. */
 export interface CanvasQuery {
   readonly context: SessionContext;
-  /** The canvas's tokens [width]; with `causal-context` attention, or with `causal`, possibly only the first of them. */
+  /** The canvas's tokens [width]. With `causal-context` attention or `causal`, these may be only the first of them. */
   readonly tokens: Int32Array;
   /** Positions in the canvas. */
   readonly positions: readonly number[];
@@ -64,8 +64,8 @@ interface KeptContext {
   readonly steps: number;
 }
 
-/** Computes the rows that tokens are chosen from: logits or predictions. */
-interface TokenReader<Row> {
+/** Computes the rows from which tokens are chosen: logits or predictions. */
+interface RowSource<Row> {
   /** The rows of whole texts, at the positions of each query. */
   texts(queries: readonly Query[]): Promise<Row[][]>;
   /** The rows of canvases of one context, in a range of positions. */
@@ -96,7 +96,9 @@ export class DecodingSession {
   readonly #readsContextOnce: boolean;
   /** Steps for which keys and values of a context that attends to the canvas are kept; 0: they are not kept. */
   readonly #refresh: number;
+  /** By the tokens of the canvas to which the context attends. */
   readonly #keptContexts = new Map<Int32Array, KeptContext>();
+  /** All open contexts, by their content and the width of the canvas. */
   readonly #contexts = new Map<string, SessionContext>();
   #disposed = false;
 
@@ -135,7 +137,7 @@ export class DecodingSession {
   async logits(queries: readonly CanvasQuery[]): Promise<Float32Array[][]> {
     return this.#answer(queries, {
       texts: async (texts) => (await this.#model.logits(texts)).map((flat) => this.#rowsOf(flat)),
-      canvases: async (...request) => (await this.#reader.logits(...request)).map((flat) => this.#rowsOf(flat)),
+      canvases: async (...request) => (await this.#contextReader.logits(...request)).map((flat) => this.#rowsOf(flat)),
     });
   }
 
@@ -158,10 +160,11 @@ export class DecodingSession {
     });
   }
 
-  async #answer<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
+  /** Computes the rows of all queries: per query one row for each of its positions. */
+  async #answer<Row>(queries: readonly CanvasQuery[], source: RowSource<Row>): Promise<Row[][]> {
     this.#assertUsable();
-    if (this.#refresh > 0) return this.#answerWithKeptContexts(queries, reader);
-    if (!this.#readsContextOnce) return reader.texts(queries.map(wholeRow));
+    if (this.#refresh > 0) return this.#answerWithKeptContexts(queries, source);
+    if (!this.#readsContextOnce) return source.texts(queries.map(wholeTextQuery));
     const results: Row[][] = new Array(queries.length);
     for (const rows of passGroups(queries)) {
       const { context } = queries[rows[0] as number] as CanvasQuery;
@@ -169,7 +172,7 @@ export class DecodingSession {
       for (let start = 0; start < rows.length; start += rowsPerPass) {
         const part = rows.slice(start, start + rowsPerPass);
         const canvases = part.map((row) => queries[row] as CanvasQuery);
-        const answers = await this.#pass(context, canvases, reader);
+        const answers = await this.#computePass(context, canvases, source);
         for (const [index, row] of part.entries()) results[row] = answers[index] as Row[];
       }
     }
@@ -193,12 +196,12 @@ export class DecodingSession {
     return prompt.slice(-1);
   }
 
-  get #reader(): Pick<ContextReader, 'read' | 'logits'> {
+  get #contextReader(): Pick<ContextReader, 'read' | 'logits'> {
     return this.#model.context as Pick<ContextReader, 'read' | 'logits'>;
   }
 
   /** Each canvas has its own keys and values, because its context attends to it. */
-  async #answerWithKeptContexts<Row>(queries: readonly CanvasQuery[], reader: TokenReader<Row>): Promise<Row[][]> {
+  async #answerWithKeptContexts<Row>(queries: readonly CanvasQuery[], source: RowSource<Row>): Promise<Row[][]> {
     const results: Row[][] = [];
     for (const { context, tokens, positions } of queries) {
       // With shifted logits, the output at the prompt's last token predicts the first token of the canvas.
@@ -212,14 +215,14 @@ export class DecodingSession {
       if (!isCurrent) kept?.keysAndValues.dispose();
       this.#keptContexts.set(tokens, { keysAndValues, steps: isCurrent ? kept.steps + 1 : 1 });
       const shifted = { context, tokens: canvas, positions: positions.map((position) => position + lead.length) };
-      results.push(...(await this.#pass({ ...context, prompt, width, keysAndValues }, [shifted], reader)));
+      results.push(...(await this.#computePass({ ...context, prompt, width, keysAndValues }, [shifted], source)));
     }
     return results;
   }
 
   async #read(prompt: Int32Array, suffix: Int32Array, width: number, canvas?: Int32Array): Promise<Context> {
     const after = prompt.length + width;
-    const context = await this.#reader.read(
+    const context = await this.#contextReader.read(
       {
         tokens: [...prompt, ...suffix],
         positions: [...prompt.keys(), ...Array.from(suffix, (_, index) => after + index)],
@@ -233,15 +236,15 @@ export class DecodingSession {
   }
 
   /** The rows of canvases with the same context, number of tokens and attention. */
-  async #pass<Row>(
+  async #computePass<Row>(
     { prompt, keysAndValues, lead }: SessionContext,
     queries: readonly CanvasQuery[],
-    reader: TokenReader<Row>,
+    source: RowSource<Row>,
   ): Promise<Row[][]> {
     const [{ tokens: first, causal = false }] = queries as [CanvasQuery];
     const { from, to } = this.#range(queries, first.length);
     const canvases = queries.map(({ tokens }) => (lead.length > 0 ? Int32Array.from([...lead, ...tokens]) : tokens));
-    const all = await reader.canvases(keysAndValues as Context, canvases, {
+    const all = await source.canvases(keysAndValues as Context, canvases, {
       position: prompt.length - lead.length,
       from: from + lead.length,
       to: to + lead.length,
@@ -277,7 +280,8 @@ export class DecodingSession {
   }
 }
 
-function wholeRow({ context: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
+/** A query for the logits of a canvas in its whole text: prompt, canvas and suffix. */
+function wholeTextQuery({ context: { prompt, suffix }, tokens, positions }: CanvasQuery): Query {
   return {
     tokens: joinTokens(prompt, tokens, suffix),
     positions: positions.map((position) => prompt.length + position),
@@ -286,7 +290,7 @@ function wholeRow({ context: { prompt, suffix }, tokens, positions }: CanvasQuer
   };
 }
 
-/** The indices of the queries that one pass can compute together. */
+/** The indices of the queries in groups; one pass can compute a group. */
 function passGroups(queries: readonly CanvasQuery[]): number[][] {
   const groups: number[][] = [];
   for (const [row, { context, tokens, causal = false }] of queries.entries()) {

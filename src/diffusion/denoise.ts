@@ -1,29 +1,26 @@
 import { assertDenoises, maskToken } from '../model/config.ts';
+import { count } from '../platform/amounts.ts';
 import { UsageError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { type BlockLayout, type Canvas, type Denoised, newCanvas, resultOf } from './canvas.ts';
 import { DecodingSession, type Denoiser } from './decoding-session.ts';
-import { type DecodingHooks, fillCanvases, predictIn } from './fill-canvases.ts';
-import type { GapRules, RevealOrder } from './reveal-rules.ts';
+import { type DecodingHooks, fillCanvases, predictorOf } from './fill-canvases.ts';
+import { type GapRules, hasFixedSteps, type RevealLimits, type RevealOrder } from './reveal-rules.ts';
 
 /**
- * How a completion is unmasked, one block after the other from the left. The first block begins at the completion's start. For
- * models with block-causal attention it begins at the prompt's start, as in training, and the block length is that of training
- * unless `block` divides it.
- *
- * - `confidence`: a fixed number of steps; each reveals the tokens of highest confidence (LLaDA, arXiv 2502.09992).
- * - `random`: the same number of steps, in random order.
- * - `threshold`: each step reveals every token with a confidence above `threshold`, at least one (Fast-dLLM,
- *   arXiv 2505.22618).
+ * How a completion is unmasked. Its blocks are unmasked one after the other, from the left. The first block begins at the
+ * completion's start. For models with block-causal attention it begins at the prompt's start, as in training, and the block length
+ * is that of training unless `block` divides it.
  */
-export interface DecodingOptions {
+export interface DecodingOptions extends RevealLimits {
+  /** The reveal rule; `reveal-rules.ts` describes each. */
   readonly order: RevealOrder;
   /** Tokens of the completion. */
   readonly length: number;
+  /** Tokens of a block. */
   readonly block: number;
-  /** Total number of steps, divided evenly among the blocks; not used by `threshold`. */
+  /** Total number of steps, divided evenly among the blocks; used only by orders with fixed steps. */
   readonly steps: number;
-  readonly threshold: number;
   /** At 0 the most likely token is taken; above 0, tokens are drawn from softmax(logits / temperature). */
   readonly temperature: number;
   /**
@@ -74,7 +71,7 @@ export async function denoise(
   checkDecoding(options);
   assertDenoises(model.config);
   const mask = maskToken(model.config);
-  const { order, steps, threshold, temperature } = options;
+  const { order, steps, threshold, factor, entropyBound, temperature } = options;
   const session = new DecodingSession(model, { block: options.block, refresh: contextRefresh });
   try {
     const canvases: Canvas[] = [];
@@ -85,8 +82,8 @@ export async function denoise(
       const healed = gap?.healed?.[index] ?? '';
       canvases.push(newCanvas({ context, width: options.length, mask, blocks, temperature, random, healed }));
     }
-    const rules = { order, steps, threshold, mask, ...(gap ? { gap: gap.rules } : {}) };
-    await fillCanvases(canvases, predictIn(session), rules, {
+    const rules = { order, steps, threshold, factor, entropyBound, mask, ...(gap ? { gap: gap.rules } : {}) };
+    await fillCanvases(canvases, predictorOf(session), rules, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),
       onStep: () => {
@@ -100,16 +97,22 @@ export async function denoise(
   }
 }
 
+/** The largest number of steps that the options allow. */
+export const mostSteps = ({ order, length, steps }: DecodingOptions): number => (hasFixedSteps(order) ? steps : length);
+
 /** Throws a `UsageError` if the options are invalid. */
-export function checkDecoding({ length, block, steps, order, threshold, temperature }: DecodingOptions): void {
-  const refuse = (why: string) => {
-    throw new UsageError(`Decoding ${why}.`);
+export function checkDecoding(options: DecodingOptions): void {
+  const { length, block, steps, order, threshold, factor = 1, entropyBound = 0, temperature } = options;
+  const refuse = (reason: string) => {
+    throw new UsageError(`Decoding ${reason}.`);
   };
   const blocks = Math.ceil(length / block);
   if (!(length >= 1 && block >= 1)) refuse(`${length} tokens in blocks of ${block} is not possible; give at least 1`);
-  if (order !== 'threshold' && !(steps >= blocks))
-    refuse(`${length} tokens in blocks of ${block} needs at least ${blocks} steps, not ${steps}`);
+  if (hasFixedSteps(order) && !(steps >= blocks))
+    refuse(`${length} tokens in blocks of ${block} needs at least ${count(blocks, 'step')}, not ${steps}`);
   if (!(threshold > 0 && threshold <= 1)) refuse(`needs a threshold above 0 and at most 1, not ${threshold}`);
+  if (!(factor > 0)) refuse(`needs a factor above 0, not ${factor}`);
+  if (!(entropyBound >= 0)) refuse(`needs an entropy bound of at least 0, not ${entropyBound}`);
   if (!(temperature >= 0)) refuse(`needs a temperature of at least 0, not ${temperature}`);
 }
 

@@ -55,8 +55,11 @@ export async function fillCanvases(
 
 const notDone = (canvases: readonly Canvas[]): Canvas[] => canvases.filter(({ done }) => !done);
 
-/** Predicts canvases with the session that opened their contexts. Whole rows of logits are read only if a canvas needs them. */
-export const predictIn =
+/**
+ * Predicts canvases with the session that opened their contexts. Whole rows of logits are copied to the host only if a canvas needs
+ * them.
+ */
+export const predictorOf =
   (session: DecodingSession): Predict =>
   (canvases, rules) => {
     const queries = canvases.map(

@@ -5,18 +5,18 @@ import { applyRevealRule, type DecodingRules } from './reveal-rules.ts';
 import { assess, likeliestToken } from './token-distribution.ts';
 
 /** Default number of tokens of a draft. */
-export const usualDraftTokens = 8;
+export const defaultDraftTokens = 8;
 
 /** Maximum number of tokens that are written without a draft after a draft of which no token was kept. */
 const longestPause = 8;
 
-/** What drafts need in addition to the decoding rules. */
+/** How drafts are made and checked. */
 export interface Drafting {
   readonly session: DecodingSession;
   /** The token at the positions after the draft, if the program has a fixed length. */
   readonly filler: number;
   readonly draftTokens?: number;
-  /** Whether a draft is denoised if none can be copied; default: yes. */
+  /** Whether the model denoises a draft if none can be copied; default: yes. */
   readonly denoises?: boolean;
 }
 
@@ -30,10 +30,10 @@ interface DraftToken {
  * Fills a canvas of a model with `causal-context` attention from the left, with drafts (self-speculation, arXiv 2607.05722). A draft
  * is copied if the last tokens occur earlier in the text (`copiedDraft`); otherwise one pass denoises the next tokens in parallel.
  * Then a causal pass of the same weights computes the logits after each token of the draft. As long as the token that is drawn from
- * the causal logits equals the draft's, the next logits are valid too. Tokens are drawn from causal logits only, so the text is that
+ * the causal logits equals that of the draft, the next logits are valid too. Tokens are drawn from causal logits only, so the text is that
  * of autoregressive decoding, in fewer passes. After a denoised draft of which no token was kept, one token is written without a
- * draft; after the next such draft two, then four, then eight. So a model with bad drafts needs few more passes than tokens. The
- * canvas has blocks of one token.
+ * draft; after the next such draft two, then four, then eight. Therefore a model with bad drafts needs only a few more passes than
+ * the text has tokens. The canvas must have blocks of one token.
  *
  * Each pass is a step. Tokens of a draft that are kept count as revealed by the step before the causal pass; the others are recorded
  * as overwritten.
@@ -41,7 +41,7 @@ interface DraftToken {
 export async function fillWithDrafts(
   canvas: Canvas,
   rules: DecodingRules,
-  { session, filler, draftTokens = usualDraftTokens, denoises = true }: Drafting,
+  { session, filler, draftTokens = defaultDraftTokens, denoises = true }: Drafting,
   { signal, checkCancelled, onStep, isOver }: FillHooks = {},
 ): Promise<void> {
   const context = canvas.context as SessionContext;
@@ -53,7 +53,8 @@ export async function fillWithDrafts(
   /** The first `length` tokens of the canvas, or all of them if the model compiles a program for each length. */
   const cut = (length: number): Int32Array => canvas.tokens.slice(0, session.predicts ? length : width);
 
-  const draftFrom = async (written: number): Promise<DraftToken[]> => {
+  /** Denoises a draft of the tokens after the first `written` ones, in one pass. */
+  const denoiseDraft = async (written: number): Promise<DraftToken[]> => {
     const end = Math.min(width, written + draftTokens);
     await beforePass();
     const [rows] = await session.logits([{ context, tokens: cut(end), positions: range(written, end) }]);
@@ -71,7 +72,7 @@ export async function fillWithDrafts(
     return draft;
   };
 
-  /** Returns how many tokens of the draft were kept. */
+  /** Checks a draft in one causal pass, and returns how many of its tokens were kept. */
   const verify = async (written: number, draft: readonly DraftToken[]): Promise<number> => {
     // The logits after the whole draft predict one more token.
     const end = Math.min(width, written + draft.length + 1);
@@ -101,7 +102,8 @@ export async function fillWithDrafts(
     return kept;
   };
 
-  const copy = (written: number): DraftToken[] => {
+  /** A draft that is copied from earlier text; empty if there is none. */
+  const copyDraft = (written: number): DraftToken[] => {
     const text = [...context.prompt, ...canvas.tokens.subarray(0, written)];
     const length = Math.min(draftTokens, width - written);
     return copiedDraft(text, length).map((token) => ({ token, entropy: 0 }));
@@ -111,12 +113,12 @@ export async function fillWithDrafts(
   while (!canvas.done) {
     const [written] = maskedPositions(canvas, rules.mask) as [number];
     // Drafts do not take the healed prefix into account, so none is used before it is spelled.
-    const copied = canvas.unspelled === '' ? copy(written) : [];
+    const copied = canvas.unspelled === '' ? copyDraft(written) : [];
     if (copied.length > 0) await verify(written, copied);
     else if (!denoises || pause > 0 || canvas.unspelled !== '') {
       pause = Math.max(0, pause - 1);
       await verify(written, []);
-    } else if ((await verify(written, await draftFrom(written))) > 0) nextPause = 1;
+    } else if ((await verify(written, await denoiseDraft(written))) > 0) nextPause = 1;
     else {
       pause = nextPause;
       nextPause = Math.min(longestPause, 2 * nextPause);
@@ -124,8 +126,10 @@ export async function fillWithDrafts(
   }
 }
 
-/** A draft is copied if at least the first number of tokens at the end of a text occur earlier; the second limits the match. */
-const [shortestMatch, longestMatch] = [2, 8];
+/** A draft is copied if at least this many tokens at the end of a text occur earlier. */
+const shortestMatch = 2;
+/** At most this many tokens are compared. */
+const longestMatch = 8;
 
 /**
  * The tokens that follow the longest earlier occurrence of the text's last tokens; of equally long occurrences, the last. Empty if

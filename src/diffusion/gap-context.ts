@@ -18,7 +18,7 @@ export function canvasContext(config: ModelConfig, { prefix, suffix }: GapContex
 /** Number of tokens that the order of the context adds to prefix and suffix. */
 export const contextOverhead = (config: ModelConfig): number => (suffixFirstTokens(config) ? suffixFirstOverhead : 0);
 
-/** An upper bound of the usual characters per token of code. It limits how much of a long text is encoded. */
+/** More characters than a token of code usually has. This limits how much of a long text is encoded. */
 const charactersPerToken = 8;
 
 /** The start of a kept context moves in steps of at most this many tokens. */
@@ -31,8 +31,8 @@ export interface ContextRequest {
   readonly suffix: string;
   readonly contextTokens: number;
   /**
-   * Whether keys and values of this context are kept for the next one. If so, the start of the prefix moves in steps, so that text
-   * which is added at the cursor seldom changes it. Default: no.
+   * Whether keys and values of this context are kept for the next one. If so, the start of the prefix moves in steps, so that it
+   * seldom changes when text is added at the cursor. Default: no.
    */
   readonly isKept?: boolean;
   /** Special tokens that mark the beginning and the end of the text, if it is read that far; default: none. */
@@ -50,20 +50,20 @@ export function readContext(
 ): GapContext {
   const budget = Math.max(0, Math.min(contextTokens, available) - (edges ? 2 : 0));
   const step = isKept ? Math.max(1, Math.min(windowStep, Math.floor(budget / 4))) : 1;
-  const upToStep = (count: number): number => Math.ceil(count / step) * step;
-  const excess = Math.max(0, prefix.length - budget * charactersPerToken);
-  const characters = isKept ? budget * charactersPerStep : 1;
-  const skipped = Math.ceil(excess / characters) * characters;
-  const readSuffix = firstCharacters(suffix, budget * charactersPerToken);
+  const roundUpToStep = (count: number): number => Math.ceil(count / step) * step;
+  const excessCharacters = Math.max(0, prefix.length - budget * charactersPerToken);
+  const charactersPerMove = isKept ? budget * charactersPerStep : 1;
+  const skipped = Math.ceil(excessCharacters / charactersPerMove) * charactersPerMove;
+  const nearSuffix = firstCharacters(suffix, budget * charactersPerToken);
   const before = tokenizer.encode(lastCharacters(prefix, prefix.length - skipped).replaceAll('\r\n', '\n'));
-  const after = tokenizer.encode(readSuffix.replaceAll('\r\n', '\n'));
+  const after = tokenizer.encode(nearSuffix.replaceAll('\r\n', '\n'));
   const reserved = Math.min(after.length, Math.floor(budget / 4));
-  const free = Math.max(reserved, budget - upToStep(before.length));
-  const ofSuffix = after.slice(0, free);
-  const tooMany = Math.max(0, before.length - (budget - ofSuffix.length));
-  const ofPrefix = before.slice(upToStep(tooMany));
+  const suffixBudget = Math.max(reserved, budget - roundUpToStep(before.length));
+  const ofSuffix = after.slice(0, suffixBudget);
+  const excessTokens = Math.max(0, before.length - (budget - ofSuffix.length));
+  const ofPrefix = before.slice(roundUpToStep(excessTokens));
   const isFromBeginning = skipped === 0 && ofPrefix.length === before.length;
-  const isToEnd = readSuffix.length === suffix.length && ofSuffix.length === after.length;
+  const isToEnd = nearSuffix.length === suffix.length && ofSuffix.length === after.length;
   return {
     prefix: edges && isFromBeginning ? [edges.begin, ...ofPrefix] : ofPrefix,
     suffix: edges && isToEnd ? [...ofSuffix, edges.end] : ofSuffix,

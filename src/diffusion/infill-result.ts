@@ -75,14 +75,14 @@ function meanConfidence({ tokens, confidence, spelledTokens }: Canvas, { mask, g
   return counted.reduce((sum, position) => sum + (confidence[position] as number), 0) / counted.length;
 }
 
-const known = new WeakMap<Tokenizer, ReadonlySet<number>>();
+const newlinesOf = new WeakMap<Tokenizer, ReadonlySet<number>>();
 
 /** The ids of all tokens that contain a line break. */
 export function newlineTokens(tokenizer: Tokenizer): ReadonlySet<number> {
-  let found = known.get(tokenizer);
+  let found = newlinesOf.get(tokenizer);
   if (!found) {
     found = new Set(tokenizer.texts.flatMap((text, id) => (text.includes('\n') ? [id] : [])));
-    known.set(tokenizer, found);
+    newlinesOf.set(tokenizer, found);
   }
   return found;
 }

@@ -6,7 +6,7 @@ import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
 import { type Canvas, newCanvas } from './canvas.ts';
 import { DecodingSession } from './decoding-session.ts';
-import { type DecodingHooks, type FillHooks, fillCanvases, predictIn } from './fill-canvases.ts';
+import { type DecodingHooks, type FillHooks, fillCanvases, predictorOf } from './fill-canvases.ts';
 import { fillWithDrafts } from './fill-with-drafts.ts';
 import { canvasContext, contextOverhead, type GapContext, readContext } from './gap-context.ts';
 import {
@@ -69,14 +69,15 @@ export interface InfillHooks extends Pick<DecodingHooks, 'signal' | 'checkCancel
   readonly watch?: (alternative: number, canvas: Canvas, healed: string, model: LanguageModel) => void;
 }
 
-export interface Infilled {
+/** The result of `infill`. */
+export interface InfillResult {
   /** As many as were requested, or those up to the first that `isEnough` accepted. */
   readonly alternatives: readonly Infilling[];
   /** The end of the prefix that the canvas spells again (`healedPrefix`). */
   readonly healed: string;
   /** Number of tokens of prefix and suffix that were read. */
   readonly contextTokens: number;
-  /** Forward passes over canvases; one pass may hold several. */
+  /** Forward passes over canvases; one pass may compute several canvases. */
   readonly forwards: number;
   /** Milliseconds for reading the context, and for the denoising steps. */
   readonly contextMilliseconds: number;
@@ -84,8 +85,8 @@ export interface Infilled {
 }
 
 /**
- * Whether a model fills gaps: it was trained to do so, or it is a published model with full attention. The latter have no token for
- * the end of the middle, only one for the end of the text, so they usually fill the canvas completely.
+ * Whether a model fills gaps: it was trained to do so, or it is a published model with full attention. Published models have no
+ * token for the end of the middle, only one for the end of the text, so they usually fill the canvas completely.
  */
 export const completesCode = (config: ModelConfig): boolean =>
   config.attention === 'prefix-lm' || config.attention === 'causal-context'
@@ -106,7 +107,11 @@ const canvasShares = [1 / 4, 1 / 2, 1] as const;
  * part of the word that is already typed (token healing). A converted model may write from the left with drafts instead
  * (`fillWithDrafts`). Throws a `UserError` if the model cannot fill gaps.
  */
-export async function infill(model: LanguageModel, request: InfillRequest, hooks: InfillHooks = {}): Promise<Infilled> {
+export async function infill(
+  model: LanguageModel,
+  request: InfillRequest,
+  hooks: InfillHooks = {},
+): Promise<InfillResult> {
   assertDenoises(model.config);
   if (!completesCode(model.config))
     throw new UserError('This model was not trained to complete code; choose one that was, such as unmask-code.');
@@ -118,8 +123,32 @@ export async function infill(model: LanguageModel, request: InfillRequest, hooks
   }
 }
 
+/** Tokens of a context that are read before `readAhead` checks whether it was cancelled. */
+const readAheadTokens = 128;
+
+/**
+ * Reads the context of a gap before it is asked for, if the model keeps the last context it read. The next `infill` at this
+ * place, or after more text was typed, then reads only the new tokens. Does nothing for other models.
+ */
+export async function readAhead(
+  model: LanguageModel,
+  request: InfillRequest,
+  hooks: Pick<InfillHooks, 'signal' | 'checkCancelled'> = {},
+): Promise<void> {
+  if (!model.inference || !completesCode(model.config) || !keepsContext(model.config)) return;
+  const filler = new GapFiller(model, request, hooks);
+  try {
+    await filler.readContext();
+  } finally {
+    filler.dispose();
+  }
+}
+
+/** Whether the keys and values of a context depend only on the tokens before them, so that they can be kept while it grows. */
+const keepsContext = ({ attention }: ModelConfig): boolean => attention === 'causal-context';
+
 /** How an alternative is generated. */
-interface Alternative {
+interface AlternativePlan {
   readonly width: number;
   readonly temperature: number;
   readonly random: Random;
@@ -131,12 +160,12 @@ class GapFiller {
   readonly #hooks: InfillHooks;
   readonly #session: DecodingSession;
   readonly #rules: InfillRules;
-  readonly #drafts: boolean;
+  readonly #usesDrafts: boolean;
   readonly #denoisesDrafts: boolean;
   readonly #block: number;
   readonly #healed: string;
   readonly #context: GapContext;
-  readonly #alternatives: readonly Alternative[];
+  readonly #alternatives: readonly AlternativePlan[];
   #forwards = 0;
   #contextMilliseconds = 0;
   #denoiseMilliseconds = 0;
@@ -149,25 +178,25 @@ class GapFiller {
     this.#hooks = hooks;
     this.#healed = healedPrefix(tokenizer, request.prefix);
     const { decoding = generation.gap_decoding ?? 'denoise' } = request;
-    this.#drafts = config.attention === 'causal-context' && decoding !== 'denoise';
+    this.#usesDrafts = config.attention === 'causal-context' && decoding !== 'denoise';
     this.#denoisesDrafts = decoding === 'drafts';
-    this.#block = this.#drafts ? 1 : (request.block ?? generation.block_length);
+    this.#block = this.#usesDrafts ? 1 : (request.block ?? generation.block_length);
     this.#session = new DecodingSession(model, { block: this.#block, refresh: request.contextRefresh ?? 1 });
     const prefix = request.prefix.slice(0, request.prefix.length - this.#healed.length);
     this.#context = readContext(
       tokenizer,
-      { ...request, prefix, isKept: config.attention === 'causal-context', edges: textEdges(config, tokenizer) },
+      { ...request, prefix, isKept: keepsContext(config), edges: textEdges(config, tokenizer) },
       config.max_position_embeddings - width - contextOverhead(config),
     );
     const gap = gapRules(model, request.singleLine);
     this.#rules = {
-      ...(this.#drafts ? { order: 'confidence', steps: width } : { order: 'threshold', steps: 1 }),
+      ...(this.#usesDrafts ? { order: 'confidence', steps: width } : { order: 'threshold', steps: 1 }),
       threshold: request.threshold,
       mask: maskToken(config),
       ...(hooks.runnersUp ? { runnersUp: hooks.runnersUp } : {}),
-      gap: this.#drafts ? { ...gap, mergeLineEnds: request.singleLine } : gap,
+      gap: this.#usesDrafts ? { ...gap, mergeLineEnds: request.singleLine } : gap,
     };
-    const shares = request.width === undefined && !this.#drafts ? canvasShares : [1];
+    const shares = request.width === undefined && !this.#usesDrafts ? canvasShares : [1];
     this.#alternatives = Array.from({ length: request.alternatives }, (_, index) => ({
       width: Math.ceil(width * (shares[index] ?? 1)),
       temperature: index < shares.length ? 0 : request.temperature,
@@ -175,7 +204,7 @@ class GapFiller {
     }));
   }
 
-  async fill(): Promise<Infilled> {
+  async fill(): Promise<InfillResult> {
     const { isEnough } = this.#hooks;
     const generated: Infilling[] = [];
     if (isEnough) {
@@ -195,28 +224,40 @@ class GapFiller {
     };
   }
 
+  /** Reads the context some tokens at a time. */
+  async readContext(): Promise<void> {
+    const { prompt, ...context } = canvasContext(this.#model.config, this.#context, 1);
+    const tokens = Array.from(prompt);
+    for (let read = readAheadTokens; ; read += readAheadTokens) {
+      this.#hooks.signal?.throwIfAborted();
+      await this.#hooks.checkCancelled?.();
+      await this.#session.open({ ...context, prompt: tokens.slice(0, read) });
+      if (read >= tokens.length) break;
+    }
+  }
+
   dispose(): void {
     this.#session.dispose();
   }
 
   /** Fills alternatives of the same width in one batch; they share the context. */
-  async #fillTogether(batch: readonly Alternative[]): Promise<Infilling[]> {
+  async #fillTogether(batch: readonly AlternativePlan[]): Promise<Infilling[]> {
     const { signal, checkCancelled, watch } = this.#hooks;
     signal?.throwIfAborted();
     await checkCancelled?.();
     const begin = performance.now();
-    const canvases = await this.#open(batch);
+    const canvases = await this.#openCanvases(batch);
     const read = performance.now();
     this.#contextMilliseconds += read - begin;
     const { stops } = this.#request;
-    await this.#fill(canvases, {
+    await this.#decode(canvases, {
       ...(signal ? { signal } : {}),
       ...(checkCancelled ? { checkCancelled } : {}),
       ...(stops ? { isOver: (canvas) => isStopped(canvas, this.#healed, this.#rules, stops) } : {}),
       onStep: (stepped) => {
         this.#forwards++;
         for (const canvas of stepped) {
-          const alternative = this.#alternatives.indexOf(batch[canvases.indexOf(canvas)] as Alternative);
+          const alternative = this.#alternatives.indexOf(batch[canvases.indexOf(canvas)] as AlternativePlan);
           watch?.(alternative, canvas, this.#healed, this.#model);
         }
       },
@@ -225,15 +266,15 @@ class GapFiller {
     return canvases.map((canvas) => infillingOf(canvas, this.#healed, this.#rules));
   }
 
-  async #fill(canvases: readonly Canvas[], hooks: FillHooks): Promise<void> {
-    if (!this.#drafts) return fillCanvases(canvases, predictIn(this.#session), this.#rules, hooks);
+  async #decode(canvases: readonly Canvas[], hooks: FillHooks): Promise<void> {
+    if (!this.#usesDrafts) return fillCanvases(canvases, predictorOf(this.#session), this.#rules, hooks);
     const filler = this.#model.config.pad_token_id;
     const drafting = { session: this.#session, filler, denoises: this.#denoisesDrafts };
     for (const canvas of canvases) await fillWithDrafts(canvas, this.#rules, drafting, hooks);
   }
 
-  async #open(batch: readonly Alternative[]): Promise<Canvas[]> {
-    const { width } = batch[0] as Alternative;
+  async #openCanvases(batch: readonly AlternativePlan[]): Promise<Canvas[]> {
+    const { width } = batch[0] as AlternativePlan;
     const context = await this.#session.open(canvasContext(this.#model.config, this.#context, width));
     return batch.map(({ temperature, random }) =>
       newCanvas({
@@ -250,7 +291,7 @@ class GapFiller {
   }
 }
 
-/** The rules by which a middle of this model ends. */
+/** The rules for the end of a middle that this model generates. */
 export function gapRules({ config, tokenizer }: Pick<LanguageModel, 'config' | 'tokenizer'>, singleLine: boolean) {
   return {
     end: config.eom_token_id ?? config.eos_token_id,
@@ -259,7 +300,7 @@ export function gapRules({ config, tokenizer }: Pick<LanguageModel, 'config' | '
   };
 }
 
-function byWidth(alternatives: readonly Alternative[]): Alternative[][] {
+function byWidth(alternatives: readonly AlternativePlan[]): AlternativePlan[][] {
   const widths = new Set(alternatives.map(({ width }) => width));
   return [...widths].map((width) => alternatives.filter((alternative) => alternative.width === width));
 }

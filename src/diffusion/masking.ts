@@ -22,7 +22,7 @@ export function maskAtRandomTime(length: number, random: Random): Masking {
  */
 export function maskExactCount(length: number, random: Random): Masking {
   const count = 1 + random.integer(length);
-  return { masked: subset(length, count, random), weight: length / count };
+  return { masked: randomMask(length, count, random), weight: length / count };
 }
 
 /**
@@ -36,17 +36,18 @@ export function maskEvenly(lengths: readonly number[], random: Random): Masking[
   return lengths.map((length, index) => {
     const t = ((strata[index] as number) + shift) / lengths.length;
     const count = Math.min(length, 1 + Math.floor(t * length));
-    return { masked: subset(length, count, random), weight: length / count };
+    return { masked: randomMask(length, count, random), weight: length / count };
   });
 }
 
-/** Masks `count` of `length` tokens; every subset has the same probability. */
-export function subset(length: number, count: number, random: Random): Uint8Array {
+/** A mask of `count` of `length` tokens: 1 where the token is masked. Every subset has the same probability. */
+export function randomMask(length: number, count: number, random: Random): Uint8Array {
   const masked = new Uint8Array(length);
   for (const position of random.sample(length, count)) masked[position] = 1;
   return masked;
 }
 
+/** How completions are masked for likelihood bounds; see `estimatorMasks`. */
 export type EstimatorMasking = 'all' | 'random' | 'block-all' | 'block-random';
 
 export interface EstimatorMaskingOptions {
@@ -61,33 +62,36 @@ export interface EstimatorMaskingOptions {
 
 /**
  * The partially masked versions of one completion from which its likelihood bounds are estimated (SPG,
- * arXiv 2510.09541, section 4.3, and its released trainer). Block-wise masking keeps the blocks before a random block, and masks
- * a random part of that block and everything after it, like a state of semi-autoregressive decoding. Each result covers prompt
- * and completion.
+ * arXiv 2510.09541, section 4.3, and its released trainer). Each result covers prompt and completion.
+ *
+ * - `all` masks every token of the completion, and `random` a random number of them.
+ * - `block-all` and `block-random` do the same in one random block. They keep the blocks before it and mask everything after it,
+ *   like a state of semi-autoregressive decoding.
  *
  * `length` is the number of the completion's tokens up to and including the first end of text; the tokens after it are always
  * masked.
- * `all` and `block-all` mask every token of the completion, or of the chosen block.
  */
 export function estimatorMasks(
-  { prompt, completion, length }: { prompt: number; completion: number; length: number },
+  { promptLength, completionLength, length }: { promptLength: number; completionLength: number; length: number },
   { masking, block, samples, cleanTokenMasking }: EstimatorMaskingOptions,
   random: Random,
 ): Uint8Array[] {
   const blockwise = masking === 'block-all' || masking === 'block-random';
-  const size = blockwise ? Math.min(block, completion) : completion;
-  const valid = Math.floor((length - 1) / size) + 1;
+  const size = blockwise ? Math.min(block, completionLength) : completionLength;
+  const blocksWithText = Math.floor((length - 1) / size) + 1;
   // A permutation of all blocks, modulo the number of blocks with text, so a block may repeat, as in the released trainer.
-  const blocks = random.shuffle(Array.from({ length: Math.ceil(completion / size) }, (_, index) => index % valid));
+  const blocks = random.shuffle(
+    Array.from({ length: Math.ceil(completionLength / size) }, (_, index) => index % blocksWithText),
+  );
   return Array.from({ length: samples }, (_, sample) => {
     const start = (blocks[sample % blocks.length] as number) * size;
     const extent = Math.min(size, length - start);
     const count = masking === 'all' || masking === 'block-all' ? extent : 1 + random.integer(extent);
-    const masked = new Uint8Array(prompt + completion);
-    for (let position = 0; position < prompt + start; position++)
+    const masked = new Uint8Array(promptLength + completionLength);
+    for (let position = 0; position < promptLength + start; position++)
       masked[position] = Number(random.uniform() < cleanTokenMasking);
-    masked.set(subset(extent, count, random), prompt + start);
-    masked.fill(1, prompt + start + extent);
+    masked.set(randomMask(extent, count, random), promptLength + start);
+    masked.fill(1, promptLength + start + extent);
     return masked;
   });
 }

@@ -14,14 +14,14 @@ export function drawToken(logits: Float32Array, temperature: number, mask: numbe
   const likeliest = likeliestToken(logits, mask);
   if (temperature === 0) return likeliest;
   const peak = logits[likeliest] as number;
-  const upTo = new Float64Array(logits.length);
+  const cumulative = new Float64Array(logits.length);
   let sum = 0;
   for (let token = 0; token < logits.length; token++) {
     if (token !== mask) sum += Math.exp(((logits[token] as number) - peak) / temperature);
-    upTo[token] = sum;
+    cumulative[token] = sum;
   }
   const drawn = random.uniform() * sum;
-  const token = upTo.findIndex((reached) => reached > drawn);
+  const token = cumulative.findIndex((weight) => weight > drawn);
   // Logits that are not finite define no distribution. The caller notices this because the token's probability is NaN.
   return token === -1 ? likeliest : token;
 }
@@ -50,11 +50,11 @@ export function assess(logits: Float32Array, token: number, mask: number): { pro
   let weighted = 0;
   for (let other = 0; other < logits.length; other++) {
     if (other === mask) continue;
-    const lead = (logits[other] as number) - reference;
-    const weight = Math.exp(lead);
+    const difference = (logits[other] as number) - reference;
+    const weight = Math.exp(difference);
     sum += weight;
     // The logit of a token that is not allowed is minus infinity.
-    if (weight !== 0) weighted += lead * weight;
+    if (weight !== 0) weighted += difference * weight;
   }
   const entropy = Number.isFinite(sum) ? Math.log(sum) - weighted / sum : entropyOf(logits, mask);
   return { probability: 1 / sum, entropy };
@@ -68,21 +68,21 @@ export function entropyOf(logits: Float32Array, mask: number): number {
   let sum = 0;
   let weighted = 0;
   for (let token = 0; token < logits.length; token++) {
-    const lead = (logits[token] as number) - peak;
+    const difference = (logits[token] as number) - peak;
     // A token that is not allowed has a logit of minus infinity and contributes nothing.
-    if (token === mask || lead === Number.NEGATIVE_INFINITY) continue;
-    const weight = Math.exp(lead);
+    if (token === mask || difference === Number.NEGATIVE_INFINITY) continue;
+    const weight = Math.exp(difference);
     sum += weight;
-    weighted += lead * weight;
+    weighted += difference * weight;
   }
   return Math.log(sum) - weighted / sum;
 }
 
 /** The `count` most likely tokens except the chosen one and the mask token, most likely first. */
-export function runnersUp(logits: Float32Array, taken: number, mask: number, count: number): RunnerUp[] {
+export function runnersUp(logits: Float32Array, chosen: number, mask: number, count: number): RunnerUp[] {
   const best: number[] = [];
   for (let token = 0; token < logits.length; token++) {
-    if (token === taken || token === mask) continue;
+    if (token === chosen || token === mask) continue;
     const logit = logits[token] as number;
     if (best.length === count && !(logit > (logits[best.at(-1) as number] as number))) continue;
     const position = best.findIndex((other) => logit > (logits[other] as number));

@@ -13,13 +13,15 @@ export function healedPrefix(tokenizer: Tokenizer, prefix: string): string {
   if (line.trim() === '') return '';
   const piece = piecesOf(line).at(-1) as string;
   // Only the last tokens of a long piece move to the canvas. An ASCII token contains whole characters only.
-  const healed = tokenizer.decode(tokenizer.encode(piece).slice(-tokensTakenBack));
+  const healed = tokenizer.decode(tokenizer.encode(piece).slice(-mostHealedTokens));
   if (!/^[\x20-\x7e]+$/.test(healed) || !piece.endsWith(healed)) return '';
   return someTokenExtends(tokenizer, healed) ? healed : '';
 }
 
+/** Characters of the last line that are read. */
 const longestLine = 400;
-const tokensTakenBack = 3;
+/** Tokens that move to the canvas at most. */
+const mostHealedTokens = 3;
 
 /** Whether a token begins within `text` and extends beyond its end. */
 const someTokenExtends = (tokenizer: Tokenizer, text: string): boolean =>
@@ -68,17 +70,17 @@ const biases = new WeakMap<Pick<Tokenizer, 'texts'>, Map<string, Float32Array>>(
 
 /** The bias of a healed prefix. Equal prefixes share one array, so a batch contains it only once. */
 function biasOf(unspelled: string, tokenizer: Pick<Tokenizer, 'texts'>, vocabulary: number): Float32Array {
-  const known = biases.get(tokenizer) ?? new Map<string, Float32Array>();
-  biases.set(tokenizer, known);
+  const ofTokenizer = biases.get(tokenizer) ?? new Map<string, Float32Array>();
+  biases.set(tokenizer, ofTokenizer);
   const key = `${vocabulary} ${unspelled}`;
-  let bias = known.get(key);
+  let bias = ofTokenizer.get(key);
   if (!bias) {
     bias = Float32Array.from({ length: vocabulary }, (_, id) =>
       spells(tokenizer.texts[id] ?? '', unspelled) ? 0 : notAllowed,
     );
     // Healed prefixes are short, so most repeat; the limit bounds the memory of a long run.
-    if (known.size >= 1000) known.clear();
-    known.set(key, bias);
+    if (ofTokenizer.size >= 1000) ofTokenizer.clear();
+    ofTokenizer.set(key, bias);
   }
   return bias;
 }

@@ -31,7 +31,7 @@ export async function listDevices(): Promise<DeviceList> {
 }
 
 /**
- * Opens the fastest device that passes its self-test, among those of the given engine or with the given name. `auto`
+ * Opens the fastest device that passes its self-test, among the devices of this engine or with this name. `auto`
  * or undefined leaves the choice open. Earlier test results are reused.
  *
  * Throws a `UsageError` for an unknown engine or device, and a `UserError` with the reasons if none works.
@@ -44,7 +44,7 @@ export async function chooseEngine(
   // A built-in device that was asked for by name needs no test.
   if (only && !another && isBuiltIn(only)) return openOrExplain(only);
   const known = await readReports(devices);
-  // If the user asks for one device that failed before, test it again: it may work by now.
+  // If the user asks for one device that failed before, test it again, because it may work now.
   if (only && !another && known.get(only)?.selfTest !== 'passed') known.clear();
   const reports = await examine(devices, known);
   const chosen = fastest(reports);

@@ -9,7 +9,7 @@ export interface SelfTestProcess {
   readonly arguments: readonly string[];
 }
 
-/** Long enough to load a GPU's libraries and compile its kernels. A driver that hangs is given up after that. */
+/** Long enough to load a GPU's libraries and compile its kernels. After that, a driver counts as hung. */
 const timeoutSeconds = 90;
 
 /**

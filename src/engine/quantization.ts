@@ -55,7 +55,7 @@ function quantizeChannels({ shape, data }: HostTensor, format: ChannelFormat): Q
     scales[row] = largest / levels;
     inverses[row] = largest === 0 ? 0 : levels / largest;
   }
-  // A tile at a time, so that neither side of the transposition leaves the cache.
+  // One tile at a time, so that both sides of the transposition stay in the cache.
   const tile = 64;
   for (let top = 0; top < rows; top += tile)
     for (let left = 0; left < columns; left += tile)
@@ -67,7 +67,7 @@ function quantizeChannels({ shape, data }: HostTensor, format: ChannelFormat): Q
   return { shape, format, values, scales };
 }
 
-/** Eight bits: the largest number of a block becomes 127. Four bits: it becomes -8, whatever its sign. */
+/** Eight bits: the largest number of a block becomes 127. Four bits: it becomes -8, also if it is positive. */
 function quantizeBlocks({ shape, data }: HostTensor, format: 'int8-blocks' | 'int4-blocks'): Quantized {
   const scales = new Float32Array(data.length / blockSize);
   const values = format === 'int8-blocks' ? new Int8Array(data.length) : new Uint8Array(data.length / 2);

@@ -1,7 +1,18 @@
-import { linear, mean, rmsNorm } from '../graph/compositions.ts';
+import { linear, mean } from '../graph/compositions.ts';
 import { gradients } from '../graph/differentiate.ts';
 import { type OptimizerOptions, optimizerState, optimizerStep } from '../graph/optimizer.ts';
-import { gather, input, logSoftmax, matmul, neg, pick, reduceMax, reshape, state } from '../graph/primitives.ts';
+import {
+  gather,
+  input,
+  logSoftmax,
+  matmul,
+  neg,
+  pick,
+  reduceMax,
+  reshape,
+  rmsNorm,
+  state,
+} from '../graph/primitives.ts';
 import { defineProgram, type Program } from '../graph/program.ts';
 import { type HostTensor, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts';
 import { messageOf } from '../platform/errors.ts';

@@ -1,5 +1,5 @@
 import type { Denoised } from '../diffusion/canvas.ts';
-import { type DecodingOptions, type DenoiseCall, denoise } from '../diffusion/denoise.ts';
+import { type DecodingOptions, type DenoiseCall, denoise, mostSteps } from '../diffusion/denoise.ts';
 import { completesCode, gapRules } from '../diffusion/infill.ts';
 import { healedPrefix } from '../diffusion/token-healing.ts';
 import type { LanguageModel } from '../model/language-model.ts';
@@ -32,7 +32,7 @@ export interface AnswerProgress {
   readonly batch: number;
   /** Share of the denoising steps of that batch that are done, 0 to 1. */
   readonly share: number;
-  /** Answers that are graded; absent: grading has not begun. */
+  /** Number of graded answers; absent: grading has not started. */
   readonly graded?: number;
 }
 
@@ -232,17 +232,17 @@ export async function answer<Row>(
 }
 
 /**
- * What `denoise` calls between two steps: tells the share of the steps that are done, then throws the signal's reason if
- * it is aborted. How many steps `threshold` takes is not known before; there the share is a lower bound.
+ * The function that `denoise` calls between two steps: it reports the share of completed steps, then throws the signal's reason if
+ * it is aborted. Orders without fixed steps often take fewer steps than assumed; the share is then a lower bound.
  */
 export function betweenSteps(
-  { order, length, steps }: DecodingOptions,
+  decoding: DecodingOptions,
   {
     signal,
     onStep,
   }: { readonly signal?: AbortSignal | undefined; readonly onStep?: ((share: number) => void) | undefined },
 ): () => void {
-  const most = order === 'threshold' ? length : steps;
+  const most = mostSteps(decoding);
   let made = 0;
   return () => {
     onStep?.(Math.min(1, made++ / most));

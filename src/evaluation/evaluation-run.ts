@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { resolveModel } from '../catalogue/resolve-model.ts';
+import { mostSteps } from '../diffusion/denoise.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Interrupted, UserError } from '../platform/errors.ts';
 import type { AnswerRecord, EvaluationDocument } from '../protocol/evaluation.ts';
@@ -41,7 +42,7 @@ export interface EvaluationHooks extends JobHooks {
 /** What an evaluation will take, known before its first answer. */
 export interface AnswersEstimate {
   readonly answers: number;
-  /** Denoising steps of an answer; the most of them if `threshold` decides. */
+  /** Denoising steps of an answer; the most of them if the order has no fixed number. */
   readonly steps: number;
   /** Seconds of all answers that are missing. */
   readonly seconds: number;
@@ -179,7 +180,7 @@ async function answerTheRest(
     };
     const length = Math.min(batch, total - done);
     const which = `answers ${done + 1} to ${done + length}`;
-    const steps = decoding.order === 'threshold' ? decoding.length : decoding.steps;
+    const steps = mostSteps(decoding);
     const onStep = (share: number) => {
       if (!isEstimated && share > 0) {
         isEstimated = true;

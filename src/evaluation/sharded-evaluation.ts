@@ -1,5 +1,5 @@
 /**
- * An evaluation whose problems are shared among shards. Batches are those of the evaluation as a whole, because the last digits of
+ * An evaluation whose problems are divided among shards. Batches are those of the evaluation as a whole, because the last digits of
  * a confidence can depend on what else is in a batch: a part is the smallest number of whole batches that holds whole problems.
  */
 import * as z from 'zod';

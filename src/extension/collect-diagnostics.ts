@@ -10,7 +10,7 @@ import type { TextPages } from './text-page.ts';
 /** Milliseconds for the program, which tests every backend. */
 const timeout = 300_000;
 
-/** `Unmask: Collect Diagnostics`: shows a bundle for a bug report, and saves it if the user wants it. Nothing is sent. */
+/** `Unmask: Collect Diagnostics`: shows a bundle for a bug report, and saves it on request. Nothing is sent. */
 export function registerCollectDiagnostics(
   context: vscode.ExtensionContext,
   {

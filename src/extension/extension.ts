@@ -7,9 +7,11 @@ import { commands } from './contributions.ts';
 import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
+import { registerWarnSlowModel } from './models/warn-slow-model.ts';
 import { registerNextEdits } from './next-edits/register-next-edits.ts';
 import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
+import { registerReportRestingCursor } from './report-resting-cursor.ts';
 import type { AllTrees } from './run-features.ts';
 import { Runtime } from './runtime.ts';
 import { registerSampleFile } from './sample-file.ts';
@@ -42,7 +44,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
 
   registerServeCompletions(context, runtime, chosen);
   registerAnswerAfterRestart(context, runtime);
+  registerReportRestingCursor(context, runtime);
   registerStatusBar(context, runtime);
+  registerWarnSlowModel(context, runtime);
   registerShowMenu(context, runtime);
   registerSampleFile(context);
   registerCompletionSwitches(context, runtime);

@@ -1,7 +1,6 @@
 /** Short compositions of the primitives. Models, losses and optimisers are written with them. */
 import {
   add,
-  div,
   exp,
   int8Matmul,
   log,
@@ -12,7 +11,6 @@ import {
   reshape,
   sigmoid,
   sin,
-  sqrt,
   stopGradient,
   sub,
 } from './primitives.ts';
@@ -62,10 +60,4 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 function keptByChannels(weight: Tensor): boolean {
   const { format } = weight.attributes as Tensor<'state'>['attributes'];
   return weight.primitive === 'state' && format !== undefined && format.endsWith('-channels');
-}
-
-/** Root mean square normalisation over the last axis (arXiv 1910.07467) with a gain [n]. */
-export function rmsNorm(x: Tensor, gain: Tensor, epsilon: number): Tensor {
-  const scale = sqrt(add(mean(square(x), [x.shape.length - 1]), epsilon));
-  return mul(div(x, scale), gain);
 }

@@ -146,7 +146,9 @@ function extremum(node: Tensor, g: Tensor, pickFirst: (a: Tensor, b: Tensor) => 
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);
   const full = shape.map((extent) => (extent === -1 ? sizeOf(x.shape) / known : extent));
-  return sameShape(x.shape, full) ? x : apply('reshape', [x], { shape: full });
+  // Only the last of several reshapes matters.
+  const source = x.primitive === 'reshape' && sizeOf(full) === sizeOf(x.shape) ? (x.inputs[0] as Tensor) : x;
+  return sameShape(source.shape, full) ? source : apply('reshape', [source], { shape: full });
 }
 
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
@@ -193,6 +195,9 @@ export function reduceMax(x: Tensor, axes: readonly number[]): Tensor {
 export const softmax = (x: Tensor) => apply('softmax', [x], {});
 /** Over the last axis. */
 export const logSoftmax = (x: Tensor) => apply('logSoftmax', [x], {});
+
+/** Root mean square normalisation over the last axis (arXiv 1910.07467): x / sqrt(mean(x^2) + epsilon), times a gain [n]. */
+export const rmsNorm = (x: Tensor, gain: Tensor, epsilon: number) => apply('rmsNorm', [x, gain], { epsilon });
 
 /** The `count` largest values of the last axis [..., n], in descending order: [..., count]. Without gradient. */
 export const topValues = (x: Tensor, count: number) => apply('topValues', [x], { count });
@@ -418,6 +423,21 @@ export const primitives: { readonly [P in PrimitiveName]: Rule<P> } = {
   logSoftmax: {
     infer: normalised,
     gradient: (node, g) => [sub(g, mul(exp(node), reduceSum(g, lastAxis(node))))],
+  },
+
+  rmsNorm: {
+    infer: ([x, gain]) => {
+      if (!sameShape(gain!.shape, x!.shape.slice(-1))) throw new Error(`the gain must be [${x!.shape.slice(-1)}]`);
+      return normalised([x!]);
+    },
+    gradient: ({ inputs, attributes: { epsilon } }, g) => {
+      const [x, gain] = inputs as [Tensor, Tensor];
+      const meanOf = (y: Tensor) => mul(reduceSum(y, lastAxis(x)), 1 / (x.shape.at(-1) as number));
+      const root = sqrt(add(meanOf(mul(x, x)), epsilon));
+      const normal = div(x, root);
+      const outer = mul(g, gain);
+      return [div(sub(outer, mul(normal, meanOf(mul(outer, normal)))), root), sumTo(mul(g, normal), gain.shape)];
+    },
   },
 
   topValues: { infer: ([x], { count }) => ({ shape: topShape(x!, count), dtype: x!.dtype }), gradient: none },

@@ -46,6 +46,7 @@ export interface Attributes {
   reduceMax: { readonly axes: readonly number[] };
   softmax: None;
   logSoftmax: None;
+  rmsNorm: { readonly epsilon: number };
   topValues: { readonly count: number };
   topIndices: { readonly count: number };
   gather: None;

@@ -12,14 +12,14 @@ import { Random } from '../platform/random.ts';
 import { type Completer, type InfillingItem, isBest, isSingleLine, shownAlternatives } from './infilling.ts';
 import { bitsOf } from './left-to-right.ts';
 
-/** How a diffusion model decodes, where not as an editor asks it to. */
+/** How a diffusion model decodes, if it differs from decoding in an editor. */
 export interface InfillingDecoding {
   readonly threshold: number;
   readonly contextTokens: number;
   readonly alternatives?: number;
   readonly block?: number;
   readonly decoding?: GenerationDefaults['gap_decoding'];
-  /** Whether the canvas holds the middle and its end and no token more, which nobody knows who completes. */
+  /** Whether the canvas has exactly the length of the middle and its end, which is not known when code is completed. */
   readonly lengthGiven?: boolean;
 }
 

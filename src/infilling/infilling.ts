@@ -59,7 +59,7 @@ export interface ItemScores {
 /** The answer as an editor inserts it, without an end that repeats the text after the gap. */
 const trimmedAnswer = ({ suffix }: InfillingItem, text: string): string => withoutOverlap(text, suffix);
 
-/** Whether no alternative after this one could be better, so that no more need be generated. */
+/** Whether no later alternative could be better than this one, so that no more are generated. */
 export async function isBest(item: InfillingItem, alternative: string): Promise<boolean> {
   const text = trimmedAnswer(item, alternative);
   return text.trim() !== '' && new GapSyntax(item.language, item).isClean(text);
@@ -84,7 +84,7 @@ async function scoreCompletion(item: InfillingItem, text: string): Promise<Compl
   };
 }
 
-/** Completes and scores every item, one at a time; `beforeItem` sees how many are done, and may throw to stop. */
+/** Completes and scores every item, one at a time; `beforeItem` receives the number of completed items, and may throw to stop. */
 export async function scoreItems(
   items: readonly InfillingItem[],
   complete: Completer,

@@ -29,7 +29,7 @@ export interface LeftToRightModel {
 }
 
 export interface WritingRequest {
-  /** What the first tokens must spell: a word that the prefix breaks off. */
+  /** The text that the first tokens must spell: the part of a word at the end of the prefix. */
   readonly healed: string;
   /** Tokens that are written at most, the end counted. */
   readonly width: number;

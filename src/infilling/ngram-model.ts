@@ -6,7 +6,7 @@ import type { Ngram } from './ngram.ts';
 const charactersBefore = 400;
 
 /**
- * An n-gram that fills gaps: `text` predicts the next token, `ends` whether the middle is complete. It sees a few
+ * An n-gram that fills gaps: `text` predicts the next token, `ends` whether the middle is complete. It reads a few
  * tokens before a position and nothing after the gap.
  */
 export class NgramWriter implements LeftToRightModel {

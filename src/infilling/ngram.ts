@@ -117,7 +117,7 @@ export class Ngram {
     return last + 1;
   }
 
-  /** Sorts sequences of `length` tokens, given by their starts: a counting sort by each token, last token first. */
+  /** Sorts sequences of `length` tokens, which are identified by their starts, with a counting sort by each token, last token first. */
   #sorted(starts: Int32Array, length: number): Int32Array {
     let [from, to]: Int32Array[] = [starts.slice(), new Int32Array(starts.length)];
     for (let position = length - 1; position >= 0; position--) {

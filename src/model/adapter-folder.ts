@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { HostTensor } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 import { checkPatterns, idlePatterns, scaleOf } from './adapter-patterns.ts';
 import { llada } from './architectures/llada.ts';
 import type { ModelConfig } from './config.ts';
@@ -23,6 +24,9 @@ import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensor
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
+
+/** The file of an adapter's weights. */
+export const adapterWeightsFile = (folder: string): string => path.join(folder, weightsFile);
 /**
  * Records what PEFT's format does not: the digest and the precision of the weights that the adapter was trained on, and what
  * the adapter changes in the configuration of a base that it converts.
@@ -194,7 +198,7 @@ function parseShape(
 }
 
 /**
- * Rank and alpha of an adapter. If its modules have different ones, the rank is the largest, and `scales` has what is needed to read
+ * Rank and alpha of an adapter. If its modules have different ones, the rank is the largest, and `scales` has the factors that are needed to read
  * the others.
  */
 function parseScales(fields: z.infer<typeof usedFields>, file: string, stored: readonly string[]) {
@@ -346,8 +350,8 @@ const ownMatrices = (weights: ReadonlyMap<string, HostTensor>): string[] =>
   );
 
 function parse<T extends z.ZodType>(schema: T, value: unknown, file: string): z.infer<T> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: invalidValue });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} is wrong (${issue.message}); restore the file.`);
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} ${issue.message}; restore the file.`);
 }

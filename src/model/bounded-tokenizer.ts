@@ -1,6 +1,6 @@
 /**
  * Bounds for the tokenizers and chat templates of models from outside. Their regular expressions and templates are small
- * programs, and one that takes forever would hang whatever loads the model.
+ * programs, and one that takes forever would hang the process that loads the model.
  */
 import { TooSlow, withinTime } from '../platform/time-limit.ts';
 

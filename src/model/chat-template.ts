@@ -86,7 +86,7 @@ export class ChatTemplate {
 
 /**
  * The file with the chat template of a model folder; null if it has none. As in transformers, a separate file takes precedence over
- * the field of `tokenizer_config.json`; `isIgnored` tells whether that has another template.
+ * the field of `tokenizer_config.json`; `isIgnored`: that field has another template.
  */
 export async function chatTemplateSource(
   folder: string,

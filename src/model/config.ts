@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { UsageError, UserError } from '../platform/errors.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 import { ropeScaling } from './rope-scaling.ts';
 
 const positive = z.int().positive();
@@ -157,12 +158,10 @@ export const isMixture = ({ moe }: ModelConfig, layer: number): boolean =>
 
 /** Checks a configuration in Unmask's format. Throws a `UserError` that names the file and the first invalid field. */
 export function parseConfig(value: unknown, file: string): ModelConfig {
-  const parsed = modelConfig.safeParse(value);
+  const parsed = modelConfig.safeParse(value, { error: invalidValue });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(
-    `${file}: ${issue.path.join('.') || 'the configuration'} is wrong (${issue.message}); restore the file.`,
-  );
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the configuration'} ${issue.message}; restore the file.`);
 }
 
 /**

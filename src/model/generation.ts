@@ -3,6 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../platform/errors.ts';
 import { readJson } from '../platform/files.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 import type { ModelConfig } from './config.ts';
 
 const generation = z.looseObject({
@@ -42,10 +43,12 @@ export async function readGeneration(
   const file = path.join(folder, 'generation_config.json');
   const own = attention === 'block-causal' && block_size !== undefined ? { block_length: block_size } : {};
   const written = existsSync(file) ? await readJson(file) : {};
-  const parsed = generation.safeParse(isPlainObject(written) ? { ...own, ...written } : written);
+  const parsed = generation.safeParse(isPlainObject(written) ? { ...own, ...written } : written, {
+    error: invalidValue,
+  });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  throw new UserError(`${file}: ${issue.path.join('.')} is wrong (${issue.message}); restore the file.`);
+  throw new UserError(`${file}: ${issue.path.join('.') || 'the file'} ${issue.message}; restore the file.`);
 }
 
 const isPlainObject = (value: unknown): value is object =>

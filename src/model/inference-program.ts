@@ -19,9 +19,9 @@ import type { HostTensor, Tensor } from '../graph/tensor.ts';
 import type { ModelConfig } from './config.ts';
 import { type Prediction, predictionsOf, readPredictions } from './prediction.ts';
 import type { Weights } from './projection.ts';
-import { head, joinHeads, layers, projections, rotaryTables, similarity } from './transformer.ts';
+import { head, joinHeads, keysAndValues, layers, queries, rotaryTables, similarity } from './transformer.ts';
 
-/** Keys and values by layer and kind, as `k.0`: each [groups, length, head_dim]. */
+/** Keys and values by layer and kind, as `k.0`: each [1, groups, length, head_dim]. */
 export type KeysAndValues = Readonly<Record<string, HostTensor>>;
 
 /** Tokens that one pass computes, and the keys and values of earlier tokens that they attend to. */
@@ -128,30 +128,37 @@ export class InferenceProgram {
       const positions = input('positions', [length], 'i32');
       const turns = { cosines: gather(tables.cosines, positions), sines: gather(tables.sines, positions) };
       const tokens = concat([input('context', [extents.context], 'i32'), input('canvas', [extents.canvas], 'i32')], 0);
+      const rows = input('rows', [extents.rows], 'i32');
       const rule = isOrdered(config) ? orderRule(length, extents.cache) : undefined;
+      const rules = rule && { all: forHeads(config, rule), atRows: forHeads(config, gather(rule, rows)) };
+      const atRows = (states: Tensor): Tensor => gather(states, rows);
       const outputs: Record<string, Tensor> = {};
-      const states = layers(config, weight, reshape(tokens, [1, length]), (layer, of, x) => {
-        const { q, k, v } = projections(config, of, x, turns);
+      const attend = (layer: number, of: Weights, x: Tensor): Tensor => {
+        // After the last layer's keys and values, only the rows that are asked for are needed.
+        const isLast = layer === config.num_hidden_layers - 1;
+        const { k, v } = keysAndValues(config, of, x, turns);
+        const q = isLast
+          ? queries(config, of, atRows(x), { cosines: atRows(turns.cosines), sines: atRows(turns.sines) })
+          : queries(config, of, x, turns);
         const extended = (name: string, own: Tensor): Tensor => {
-          const mine = reshape(own, [groups, length, d]);
-          outputs[written(name)] = slice(mine, 1, 0, extents.context);
-          const all = concat([input(name, [groups, extents.cache, d]), mine], 1);
-          return reshape(all, [1, groups, extents.cache + length, d]);
+          outputs[written(name)] = slice(own, 2, 0, extents.context);
+          return concat([input(name, [1, groups, extents.cache, d]), own], 2);
         };
         const scores = similarity(q, extended(`k.${layer}`, k));
-        const weights = softmax(rule ? withRule(scores, rule) : scores);
+        const weights = softmax(rules ? add(scores, isLast ? rules.atRows : rules.all) : scores);
         const mixed = matmul(weights, extended(`v.${layer}`, v));
-        return joinHeads(config, of, reshape(mixed, [1, heads, length, d]));
-      });
-      const rows = gather(reshape(states, [length, config.hidden_size]), input('rows', [extents.rows], 'i32'));
-      const logits = head(config, weight, rows);
+        const count = isLast ? extents.rows : length;
+        return reshape(joinHeads(config, of, reshape(mixed, [1, heads, count, d])), [count, config.hidden_size]);
+      };
+      const states = layers(config, weight, tokens, attend, atRows);
+      const logits = head(config, weight, states);
       return { outputs: { ...outputs, logits, ...predictionsOf(logits, config.mask_token_id) } };
     });
   }
 }
 
 const noKeys = ({ num_key_value_heads: groups, head_dim: d }: ModelConfig): HostTensor => ({
-  shape: [groups, 0, d],
+  shape: [1, groups, 0, d],
   data: new Float32Array(0),
 });
 
@@ -170,10 +177,7 @@ function orderRule(length: number, cache: number): Tensor {
   return concat([broadcast(scalar(0), [length, cache]), mul(later, hidden)], 1);
 }
 
-/** Adds a rule [length, keys] to scores [1, groups, heads per group * length, keys]. */
-function withRule(scores: Tensor, rule: Tensor): Tensor {
-  const [length, keys] = rule.shape as [number, number];
-  const [batch, groups, rows] = scores.shape as [number, number, number, number];
-  const byHead = reshape(scores, [batch, groups, rows / length, length, keys]);
-  return reshape(add(byHead, reshape(rule, [1, 1, 1, length, keys])), scores.shape);
+/** A rule [queries, keys] for scores [1, groups, heads per group * queries, keys]. */
+function forHeads({ num_attention_heads: heads, num_key_value_heads: groups }: ModelConfig, rule: Tensor): Tensor {
+  return concat(Array(heads / groups).fill(rule), 0);
 }

@@ -194,34 +194,35 @@ export class InferenceReader implements Pick<ContextReader, 'read' | 'logits' | 
   }
 }
 
-/** The keys and values [groups, length, head_dim] of the first `count` tokens. */
+/** The keys and values [1, groups, length, head_dim] of the first `count` tokens. */
 function firstKeys(cache: KeysAndValues, count: number): KeysAndValues {
-  return mapKeys(cache, ({ shape: [groups, length, d], data }) => {
-    if (count === length) return { shape: [groups, length, d], data };
+  return mapKeys(cache, ({ shape, data }) => {
+    const [, groups, length, d] = shape;
+    if (count === length) return { shape, data };
     const kept = new Float32Array(groups * count * d);
     for (let group = 0; group < groups; group++)
       kept.set(data.subarray(group * length * d, (group * length + count) * d), group * count * d);
-    return { shape: [groups, count, d], data: kept };
+    return { shape: [1, groups, count, d], data: kept };
   });
 }
 
 /** The keys and values of some tokens, followed by those of others. */
 function joinKeys(first: KeysAndValues, second: KeysAndValues): KeysAndValues {
-  return mapKeys(first, ({ shape: [groups, before, d], data }, name) => {
+  return mapKeys(first, ({ shape: [, groups, before, d], data }, name) => {
     const added = second[name] as Keys;
-    const [, after] = added.shape;
+    const after = added.shape[2];
     const length = before + after;
     const joined = new Float32Array(groups * length * d);
     for (let group = 0; group < groups; group++) {
       joined.set(data.subarray(group * before * d, (group + 1) * before * d), group * length * d);
       joined.set(added.data.subarray(group * after * d, (group + 1) * after * d), (group * length + before) * d);
     }
-    return { shape: [groups, length, d], data: joined };
+    return { shape: [1, groups, length, d], data: joined };
   });
 }
 
 interface Keys {
-  readonly shape: readonly [groups: number, length: number, d: number];
+  readonly shape: readonly [batch: 1, groups: number, length: number, d: number];
   readonly data: Float32Array;
 }
 

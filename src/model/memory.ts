@@ -7,7 +7,7 @@ import { isMixture, type ModelConfig } from './config.ts';
 import { feedForwardWidth } from './feed-forward.ts';
 import { weightShapes } from './transformer.ts';
 
-/** Bytes per number. Every engine computes in f32, whatever format a checkpoint is stored in. */
+/** Bytes per number. Every engine computes in f32, also if a checkpoint is stored in another format. */
 const bytesOfNumber = 4;
 /** Tokens of the forward pass that activations are estimated for, and how many of its positions need logits. */
 const passTokens = 1024;

@@ -1,8 +1,9 @@
 import type { Engine } from '../engine/engine.ts';
 import { ProgramCache } from '../engine/program-cache.ts';
+import { rounded } from '../engine/quantization.ts';
 import { add, input, matmul, mul } from '../graph/primitives.ts';
 import { defineProgram } from '../graph/program.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sourceOf, type TensorSource } from '../graph/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
 import {
@@ -15,8 +16,18 @@ import {
   vocabularyMatrices,
 } from './lora.ts';
 import { keptBytes } from './memory.ts';
-import { quantizedWeights, weightsAsKept } from './precision.ts';
+import { quantizedWeights } from './precision.ts';
 import { weightShapes } from './transformer.ts';
+
+/** The names of the weights that differ from the base's after merging. */
+function mergedNames(config: ModelConfig, { base, targets, tokens }: AdapterConfig): Set<string> {
+  const projections = [...targetShapes(config, targets).keys()].map((projection) => `${projection}.weight`);
+  return new Set([
+    ...quantizedWeights(config, base.precision).keys(),
+    ...projections,
+    ...(tokens ? vocabularyMatrices(config) : []),
+  ]);
+}
 
 /** Bytes of memory that merging needs: the weights, and a copy of those that the adapter changes or the base rounded. */
 export function bytesOfMerge({
@@ -27,43 +38,75 @@ export function bytesOfMerge({
   readonly adapter: AdapterConfig;
 }): number {
   const shapes = weightShapes(config);
-  const rounded = quantizedWeights(config, adapter.base.precision);
-  const changed = [...targetShapes(config, adapter.targets).keys()].map((projection) => `${projection}.weight`);
-  const again = new Set([...rounded.keys(), ...changed]);
-  return keptBytes(shapes) + keptBytes(new Map([...shapes].filter(([name]) => again.has(name))));
+  const changed = mergedNames(config, adapter);
+  return keptBytes(shapes) + keptBytes(new Map([...shapes].filter(([name]) => changed.has(name))));
 }
 
 /**
- * Adds an adapter to its base: every adapted W becomes W + (alpha / r) B A (LoRA, arXiv 2106.09685, section 4.1). W is
- * rounded first if the adapter was trained on a rounded base. Trained rows of tokens replace the base's. A checkpoint without an adapter is returned unchanged.
+ * The weights of a base with an adapter added, merged when they are read: every adapted W becomes W + (alpha / r) B A (LoRA, arXiv
+ * 2106.09685, section 4.1). W is rounded first if the adapter was trained on a rounded base. Trained rows of tokens replace the
+ * base's. Dispose of it after the last read.
  */
+export class MergedWeights implements TensorSource {
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly #engine: Engine;
+  readonly #config: ModelConfig;
+  readonly #base: TensorSource;
+  readonly #adapter: Adapter;
+  readonly #programs: ProgramCache;
+
+  constructor(
+    engine: Engine,
+    { config, weights }: Pick<Checkpoint<TensorSource>, 'config' | 'weights'>,
+    adapter: Adapter,
+  ) {
+    this.shapes = weights.shapes;
+    this.#engine = engine;
+    this.#config = config;
+    this.#base = weights;
+    this.#adapter = adapter;
+    this.#programs = new ProgramCache(engine);
+  }
+
+  async read(name: string): Promise<HostTensor> {
+    const { base, targets, tokens } = this.#adapter;
+    const format = quantizedWeights(this.#config, base.precision).get(name);
+    const own = await this.#base.read(name);
+    const kept = format ? rounded(own, format) : own;
+    const projection = name.replace(/\.weight$/, '');
+    const shape = targetShapes(this.#config, targets).get(projection);
+    if (shape) return this.#withUpdate(projection, shape, kept);
+    return tokens && vocabularyMatrices(this.#config).includes(name) ? withRows(kept, this.#adapter, name) : kept;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#programs.dispose();
+  }
+
+  async #withUpdate(projection: string, shape: readonly [number, number], w: HostTensor): Promise<HostTensor> {
+    const [outputs, inputs] = shape;
+    const { rank, alpha, weights } = this.#adapter;
+    const program = await this.#programs.get(`${shape}`, () => {
+      const update = matmul(input('b', [outputs, rank]), input('a', [rank, inputs]));
+      return defineProgram('merge', { outputs: { merged: add(input('w', shape), mul(update, alpha / rank)) } });
+    });
+    const nothing = await this.#engine.createState(new Map());
+    const a = weights.get(factorA(projection)) as HostTensor;
+    const b = weights.get(factorB(projection)) as HostTensor;
+    const { merged } = await program.run({ w, a, b }, nothing);
+    await nothing.dispose();
+    return merged as HostTensor;
+  }
+}
+
+/** Merges an adapter into its base (`MergedWeights`). A checkpoint without an adapter is returned unchanged. */
 export async function mergeAdapter(engine: Engine, checkpoint: Checkpoint): Promise<Checkpoint> {
   const { adapter, ...base } = checkpoint;
   if (!adapter) return checkpoint;
-  const scale = adapter.alpha / adapter.rank;
-  const weights = weightsAsKept(base.config, base.weights, adapter.base.precision);
-  const programs = new ProgramCache(engine);
-  const nothing = await engine.createState(new Map());
-  for (const [projection, shape] of targetShapes(base.config, adapter.targets)) {
-    const [outputs, inputs] = shape;
-    const program = await programs.get(`${shape}`, () => {
-      const update = matmul(input('b', [outputs, adapter.rank]), input('a', [adapter.rank, inputs]));
-      return defineProgram('merge', { outputs: { merged: add(input('w', shape), mul(update, scale)) } });
-    });
-    const { merged } = await program.run(
-      {
-        w: weights.get(`${projection}.weight`) as HostTensor,
-        a: adapter.weights.get(factorA(projection)) as HostTensor,
-        b: adapter.weights.get(factorB(projection)) as HostTensor,
-      },
-      nothing,
-    );
-    weights.set(`${projection}.weight`, merged as HostTensor);
-  }
-  await programs.dispose();
-  await nothing.dispose();
-  for (const matrix of adapter.tokens ? vocabularyMatrices(base.config) : [])
-    weights.set(matrix, withRows(weights.get(matrix) as HostTensor, adapter, matrix));
+  const source = new MergedWeights(engine, { ...base, weights: sourceOf(base.weights) }, adapter);
+  const weights = new Map(base.weights);
+  for (const name of mergedNames(base.config, adapter)) weights.set(name, await source.read(name));
+  await source.dispose();
   return { ...base, weights };
 }
 

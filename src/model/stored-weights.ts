@@ -100,7 +100,7 @@ class StoredWeights implements TensorSource {
     }
     if (!allFinite(data))
       throw new UserError(
-        `${this.#holder.get(parts[0]!.name)!.file}: ${parts.length === 1 ? parts[0]!.name : name} holds values that are not finite; take an earlier checkpoint.`,
+        `${this.#holder.get(parts[0]!.name)!.file}: ${parts.length === 1 ? parts[0]!.name : name} holds values that are not finite; use an earlier checkpoint.`,
       );
     return { shape, data };
   }
@@ -139,18 +139,18 @@ async function readColumns(
 function checkStored(file: SafetensorsFile | undefined, { name, shape }: StoredPart, whole: string): void {
   if (!file)
     throw new UserError(
-      `${whole} lacks the tensor ${shown(name)} that its config.json calls for; restore both from one checkpoint.`,
+      `${whole} lacks the tensor ${shown(name)} that its config.json requires; restore both from one checkpoint.`,
     );
   const found = file.tensors.get(name)!;
   if (String(found.shape) !== String(shape))
     throw new UserError(
-      `${file.file}: ${name} is [${found.shape}] where config.json calls for [${shape}]; restore both from one checkpoint.`,
+      `${file.file}: ${name} is [${found.shape}], but config.json requires [${shape}]; restore both from one checkpoint.`,
     );
   if (found.dtype === 'I32')
-    throw new UserError(`${file.file}: ${name} holds whole numbers where a weight is F32; restore the file.`);
+    throw new UserError(`${file.file}: ${name} holds whole numbers, but weights must be F32; restore the file.`);
   if (!['F32', 'F16', 'BF16'].includes(found.dtype))
     throw new UserError(
-      `${file.file}: ${name} is ${found.dtype}, and F32, F16 and BF16 are read; convert the checkpoint.`,
+      `${file.file}: ${name} is ${found.dtype}, but only F32, F16 and BF16 are supported; convert the checkpoint.`,
     );
 }
 
@@ -205,7 +205,7 @@ async function readIndex(file: string): Promise<Map<string, string>> {
   if (shards.size === 0) throw damaged('its weight_map is empty');
   for (const shard of shards.values())
     if (!/^[^/\\:]+\.safetensors$/.test(shard))
-      throw damaged(`${JSON.stringify(shard)} is not the name of a safetensors file beside it`);
+      throw damaged(`${JSON.stringify(shard)} is not the name of a safetensors file in the same folder`);
   return shards;
 }
 

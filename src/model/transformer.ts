@@ -1,4 +1,4 @@
-import { linear, rmsNorm } from '../graph/compositions.ts';
+import { linear } from '../graph/compositions.ts';
 import {
   add,
   cast,
@@ -10,6 +10,7 @@ import {
   mul,
   oneHot,
   reshape,
+  rmsNorm,
   rotate,
   slice,
   softmax,
@@ -122,17 +123,22 @@ export function hiddenStates(config: ModelConfig, weight: Weights, rows: Rows): 
   });
 }
 
-/** Applies all layers to tokens [batch, length]. `attend` computes the attention of a layer from its normalized states. */
+/**
+ * Applies all layers to tokens [batch, length] or [length]. `attend` computes the attention of a layer from its normalized
+ * states. `last` selects the states of the last layer whose attention and feed-forward are computed; default: all.
+ */
 export function layers(
   config: ModelConfig,
   weight: Weights,
   tokens: Tensor,
   attend: (layer: number, of: Weights, x: Tensor) => Tensor,
+  last: (states: Tensor) => Tensor = (states) => states,
 ): Tensor {
   let x = embedded(config, weight, tokens);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const of = weightsUnder(weight, `model.layers.${layer}`);
-    x = add(x, attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps)));
+    const attended = attend(layer, of, rmsNorm(x, of('input_layernorm.weight'), config.rms_norm_eps));
+    x = add(layer === config.num_hidden_layers - 1 ? last(x) : x, attended);
     const wide = rmsNorm(x, of('post_attention_layernorm.weight'), config.rms_norm_eps);
     x = add(x, feedForward(config, layer, of, wide));
   }
@@ -224,17 +230,36 @@ export function projections(
   x: Tensor,
   positions: Positions,
 ): { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor } {
-  const [batch, length] = x.shape as [number, number, number];
+  return { q: queries(config, of, x, positions), ...keysAndValues(config, of, x, positions) };
+}
+
+/** The queries of normalized states, as in `projections`. States [length, hidden_size] are a batch of one. */
+export function queries(config: ModelConfig, of: Weights, x: Tensor, positions: Positions): Tensor {
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim: d } = config;
-  const headsOf = (name: 'q' | 'k' | 'v', count: number): Tensor => {
-    const bias = config.attention_bias ? of(`self_attn.${name}_proj.bias`) : undefined;
-    let y = reshape(project(of, `self_attn.${name}_proj`, x, bias), [batch, length, count, d]);
-    if (name === 'v') return transpose(y, [0, 2, 1, 3]);
-    if (config.qk_norm) y = rmsNorm(y, of(`self_attn.${name}_norm.weight`), config.rms_norm_eps);
-    return turned(transpose(y, [0, 2, 1, 3]), positions);
-  };
-  const q = reshape(headsOf('q', heads), [batch, groups, (heads / groups) * length, d]);
-  return { q, k: headsOf('k', groups), v: headsOf('v', groups) };
+  const q = turned(headsOf(config, of, x, 'q'), positions);
+  const [batch, , length] = q.shape as [number, number, number, number];
+  return reshape(q, [batch, groups, (heads / groups) * length, d]);
+}
+
+/** The keys and values of normalized states, as in `projections`. States [length, hidden_size] are a batch of one. */
+export function keysAndValues(
+  config: ModelConfig,
+  of: Weights,
+  x: Tensor,
+  positions: Positions,
+): { readonly k: Tensor; readonly v: Tensor } {
+  return { k: turned(headsOf(config, of, x, 'k'), positions), v: headsOf(config, of, x, 'v') };
+}
+
+/** A projection of states [batch, length, hidden_size] or [length, hidden_size], by head: [batch, heads, length, head_dim]. */
+function headsOf(config: ModelConfig, of: Weights, x: Tensor, name: 'q' | 'k' | 'v'): Tensor {
+  const [length, batch = 1] = x.shape.slice(0, -1).reverse() as [number, number?];
+  const count = name === 'q' ? config.num_attention_heads : config.num_key_value_heads;
+  const bias = config.attention_bias ? of(`self_attn.${name}_proj.bias`) : undefined;
+  const y = reshape(project(of, `self_attn.${name}_proj`, x, bias), [batch, length, count, config.head_dim]);
+  const isNormalized = config.qk_norm && name !== 'v';
+  const normal = isNormalized ? rmsNorm(y, of(`self_attn.${name}_norm.weight`), config.rms_norm_eps) : y;
+  return transpose(normal, [0, 2, 1, 3]);
 }
 
 /** Applies rotary positions to the first dimensions of each head [..., length, head_dim], as many as the tables have. */
@@ -322,10 +347,10 @@ function doubledCausal({ prompt, length, block }: DoubledCanvas): Tensor {
   });
 }
 
-function ruleOf(length: number, sees: (query: number, key: number) => boolean): Tensor {
+function ruleOf(length: number, attends: (query: number, key: number) => boolean): Tensor {
   const data = new Float32Array(length * length);
   for (let query = 0; query < length; query++)
-    for (let key = 0; key < length; key++) if (!sees(query, key)) data[query * length + key] = hidden;
+    for (let key = 0; key < length; key++) if (!attends(query, key)) data[query * length + key] = hidden;
   return constant({ shape: [1, 1, 1, length, length], data });
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { WeightFile } from '../engine/engine.ts';
 import { dataHome } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
+import { adapterWeightsFile } from './adapter-folder.ts';
 import type { ServingPrecision } from './serving-precision.ts';
 import { weightFiles } from './stored-weights.ts';
 
@@ -23,17 +24,21 @@ interface Entry extends CachedWeights {
 export const weightCacheFolder = (): string => path.join(dataHome(), 'cache', 'weights');
 
 /**
- * Where the weights of the checkpoint in `folder` are cached in a precision. The name is made of the version of Unmask, the
- * precision with its smoothing, and the location, size and time of the weight files. `onFailure` receives one sentence if the
- * file cannot be written.
+ * Where the weights of the checkpoint in `folder` are cached in a precision; with `adapter`, those into which the adapter in that
+ * folder is merged. The name is made of the version of Unmask, the precision with its smoothing, and the location, size and time of
+ * the weight files. `onFailure` receives one sentence if the file cannot be written.
  */
 export async function cachedWeights(
   folder: string,
   { precision, smoothing }: ServingPrecision,
-  onFailure?: (reason: string) => void,
+  {
+    adapter,
+    onFailure,
+  }: { readonly adapter?: string; readonly onFailure?: ((reason: string) => void) | undefined } = {},
 ): Promise<WeightFile> {
   const hash = createHash('sha256').update(`${packageVersion()} ${precision}`);
-  for (const file of await weightFiles(folder)) {
+  const files = await weightFiles(folder);
+  for (const file of adapter === undefined ? files : [...files, adapterWeightsFile(adapter)]) {
     const { size, mtimeMs } = await stat(file);
     hash.update(`${await realpath(file)} ${size} ${mtimeMs}`);
   }

@@ -30,3 +30,12 @@ export function fitText({ needed, available }: { readonly needed: number | null;
   if (needed === null) return `memory need unknown (${memorySize(available)} available)`;
   return `${needed > available ? 'too large: ' : ''}needs about ${memorySize(needed)} (${memorySize(available)} available)`;
 }
+
+/** The time of a suggestion, for display: "about 90 ms per suggestion here", "about 1.2 s per suggestion here". */
+export function suggestionTimeText(milliseconds: number): string {
+  const time =
+    milliseconds < 995
+      ? `${Number(milliseconds.toPrecision(milliseconds < 100 ? 1 : 2))} ms`
+      : `${(milliseconds / 1000).toFixed(milliseconds < 9950 ? 1 : 0)} s`;
+  return `about ${time} per suggestion here`;
+}

@@ -96,7 +96,7 @@ export async function writing<T>(file: string, write: () => Promise<T>): Promise
 }
 
 /**
- * The `UserError` for an error of the file system, with the same code, that says what to do; any other error as it is. A job and
+ * The `UserError` for an error of the file system, with the same code and a remedy; any other error is returned unchanged. A job and
  * the command line use it for errors of operations that do not expect any.
  *
  * @param failed what did not work; default: the operation and the path that the error names

@@ -84,7 +84,7 @@ export interface EvaluationSummary {
   readonly createdAt: string | null;
   /** Null until all answers are complete. */
   readonly result: EvaluationDocument | null;
-  /** Why it failed, or what is wrong with its files. */
+  /** Why it failed, or an error in its files. */
   readonly error?: string;
 }
 

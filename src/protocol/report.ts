@@ -3,7 +3,7 @@ import type { Interval } from './interval.ts';
 import type { Json } from './run.ts';
 import type { Frame, SampleRecord } from './sample.ts';
 
-/** The data of a report. The section of an empty list says what is missing. */
+/** The data of a report. The section of an empty list says that nothing was recorded. */
 export interface ReportData {
   readonly title: string;
   /** What was done, one paragraph each. */

@@ -25,7 +25,7 @@ export const minForTest = 6;
 
 /**
  * Splits rows by content. `rows` has the digests of each row's content keys (16 hexadecimal digits each); rows that share
- * a key form a group, which stays in one part. A group's part follows from a hash of its content, whatever other rows there
+ * a key form a group, which stays in one part. A group's part follows from a hash of its content and does not depend on which other rows there
  * are: the lowest eighth of the hash range is for validation, the highest for testing. If that leaves a part of a
  * large enough file empty, the group with the nearest hash fills it, so that only in small files a new row can move
  * another one.
@@ -68,7 +68,7 @@ function groupsOf(rows: readonly (readonly string[])[]): Group[] {
   const groups = new Map<number, { key: string; rows: number[] }>();
   for (const [row, keys] of rows.entries()) {
     const group = groups.get(root(row)) ?? { key: keys[0] as string, rows: [] };
-    // The smallest key represents the group, whatever the order of the rows.
+    // The smallest key represents the group, so that the order of the rows does not matter.
     for (const key of keys) if (key < group.key) group.key = key;
     group.rows.push(row);
     groups.set(root(row), group);

@@ -88,7 +88,7 @@ export interface RunHeartbeat {
   readonly cores: number;
 }
 
-/** `status.json` as a reader sees it, together with `heartbeat.json`. */
+/** `status.json` as a reader gets it, together with `heartbeat.json`. */
 export interface LiveStatus extends RunStatus {
   /** Since when the job has been inside one computation that cannot be interrupted, ISO 8601; absent: it is not. */
   readonly busySince?: string;
@@ -100,10 +100,10 @@ export interface LiveStatus extends RunStatus {
 
 export type RunRequest = 'run' | 'pause' | 'stop';
 
-/** `control.json`: what somebody wants of a job; the job reads it twice a second. */
+/** `control.json`: a request to a job; the job reads it twice a second. */
 export interface RunControl {
   readonly want: RunRequest;
-  /** Identifies the request, so that its sender sees in `status.json` when it was processed. */
+  /** Identifies the request, so that its sender can find in `status.json` when it was processed. */
   readonly id: string;
 }
 
@@ -159,6 +159,6 @@ export interface RunSummary {
   readonly memory: number | null;
   /** ISO 8601, UTC; null if `run.json` cannot be read. */
   readonly createdAt: string | null;
-  /** Why the run failed, or what is wrong with its files. */
+  /** Why the run failed, or an error in its files. */
   readonly error?: string;
 }

@@ -39,6 +39,17 @@ export interface AcceptedSuggestion {
 }
 
 /**
+ * Client to server: the cursor has not moved for a moment. If the model keeps the context that it read last, the server reads the
+ * text around the cursor now, so that the first suggestion there takes less time.
+ */
+export const cursorRests = 'unmask/cursorRests';
+export interface RestingCursor {
+  readonly uri: string;
+  readonly line: number;
+  readonly character: number;
+}
+
+/**
  * The command that VS Code runs when a user accepts a suggestion, with an `AcceptedSuggestion`. The server attaches it to
  * each suggestion, and the client registers it. package.json does not declare it because users never run it themselves.
  */
@@ -155,7 +166,7 @@ export interface SampleDenoisingParameters {
   readonly index: number;
 }
 
-/** Client to server: whether the panel wants the frames of every completion, as `completionFrame`, and its `completionDecided`. */
+/** Client to server: whether to send the frames of every completion to the panel, as `completionFrame`, and its `completionDecided`. */
 export const watchCompletions = 'unmask/watch';
 export interface WatchCompletions {
   readonly on: boolean;
@@ -197,6 +208,8 @@ export interface ModelSummary {
   readonly memory: ModelMemory;
   /** Why the runtime cannot load it; null if it can. */
   readonly problem: string | null;
+  /** The median time of a suggestion on this machine; absent: not measured. */
+  readonly suggestion_milliseconds?: number;
   /** A base that can be added by its name, and without which the model cannot be used; absent: there is none, or it is installed. */
   readonly missing_base?: MissingBase;
 }

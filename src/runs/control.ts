@@ -14,7 +14,7 @@ import { runControlSchema } from './records.ts';
  */
 export async function requestControl(dir: string, want: RunRequest, requester?: string): Promise<string> {
   if ((await lockHolder(dir)) === null) {
-    throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to go on with it.`);
+    throw new UserError(`No process runs ${dir}, so there is nothing to ${want}; resume the run to continue it.`);
   }
   const control: RunControl = { want, id: [requester, randomUUID()].filter(Boolean).join(':') };
   await writeJson(runFile(dir).control, control);

@@ -35,7 +35,7 @@ export function startHeartbeat(dir: string): Heartbeat {
   });
   worker.unref();
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  // Without the thread a run goes on; readers then rely on the heartbeat in `status.json`.
+  // A run continues without the thread; readers then rely on the heartbeat in `status.json`.
   worker.on('error', () => undefined);
   return {
     async stop() {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type * as z from 'zod';
 import { messageOf, UserError } from '../platform/errors.ts';
 import { cannotRead } from '../platform/files.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 
 /** Reads and validates a JSON file. Throws a `UserError` that names the file and the problem. */
 export async function readRecord<T>(file: string, schema: z.ZodType<T>): Promise<T> {
@@ -30,7 +31,7 @@ export function parseRecord<T>(text: string, schema: z.ZodType<T>, where: string
   } catch (error) {
     throw new UserError(`${where} is not valid JSON (${messageOf(error)}); restore it or remove it.`);
   }
-  const checked = schema.safeParse(value);
+  const checked = schema.safeParse(value, { error: invalidValue });
   if (checked.success) return checked.data;
   const issue = firstIssue(checked.error.issues);
   const field = issue?.path.length ? `field "${issue.path.join('.')}": ` : '';

@@ -44,7 +44,7 @@ export const runConfigurationSchema = z.looseObject({
   stepsChanged: z.exactOptional(
     z
       .array(z.object({ at: count, from: count.nullable(), to: count }))
-      .describe('Where a stopped run was given another number of steps.'),
+      .describe('If a stopped run was resumed with another number of steps.'),
   ),
   settings: z.record(z.string(), json).describe('Every hyper-parameter by name, defaults included.'),
   device: z.looseObject({ engine: z.string(), device: z.string() }),
@@ -136,7 +136,7 @@ export const sampleRecordSchema = z.looseObject({
   prompt: z.string(),
   completion: z.string(),
   rewards: z.record(z.string(), z.number()),
-  report: z.exactOptional(z.unknown().describe('What the rewards follow from, where the task tells.')),
+  report: z.exactOptional(z.unknown().describe('The reason for the rewards, if the task reports it.')),
   advantage: z.number(),
   policyVersion: count,
   seed: z.int(),

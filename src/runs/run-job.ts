@@ -7,7 +7,7 @@ import { startHeartbeat } from './heartbeat.ts';
 import { assertNotInUse } from './lock.ts';
 import { RunWriter } from './writer.ts';
 
-/** What the caller of a job sees of it. */
+/** How the caller of a job observes it. */
 export interface JobHooks {
   /** Aborted by SIGINT: the job saves what it can and throws `Interrupted`. */
   readonly signal?: AbortSignal | undefined;
@@ -20,7 +20,7 @@ export interface JobHooks {
 export interface WorkContext {
   /** Check it between two runs of an engine, and pass it to functions that start processes. */
   readonly signal: AbortSignal;
-  /** Reports what is being done. `eta` is the remaining seconds of the whole run; default: the last known value. */
+  /** Reports the current activity. `eta` is the remaining seconds of the whole run; default: the last known value. */
   reportProgress(activity: RunActivity, eta?: number | null): void;
 }
 

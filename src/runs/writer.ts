@@ -157,7 +157,7 @@ export class RunWriter {
   }
 
   /**
-   * What the user wants the run to do, from `control.json`. Throws a `UserError` if another process took over the run
+   * The user's last request to the run, from `control.json`. Throws a `UserError` if another process took over the run
    * directory. A request that cannot be read is noted in the log and changes nothing.
    */
   async request(): Promise<RunRequest> {

@@ -53,7 +53,7 @@ export class AlternativeJudge {
     return judged;
   }
 
-  /** The indices of alternatives, those that leave the fewest syntax errors first; equal ones in the order of making. */
+  /** The indices of alternatives, ordered by the number of syntax errors that they leave, then by the order of generation. */
   order(made: readonly Infilling[]): Promise<number[]> {
     return this.#syntax.order(made.map((alternative) => this.judge(alternative).text));
   }

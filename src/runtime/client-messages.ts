@@ -2,9 +2,12 @@
  * What a client may send. A message that does not match is refused before it changes anything: a request with JSON-RPC's error
  * for invalid parameters, a notification with a line in the log.
  */
+
 import { ErrorCodes, ResponseError } from 'vscode-languageserver';
 import * as z from 'zod';
+import { invalidValue } from '../platform/invalid-value.ts';
 import { nextEditModes } from '../protocol/next-edits.ts';
+import type { RuntimeSettings } from '../protocol/runtime.ts';
 
 const position = { line: z.int().nonnegative(), character: z.int().nonnegative() };
 const count = z.int().positive();
@@ -27,6 +30,7 @@ export const inlineCompletion = z.looseObject({
   }),
 });
 export const acceptedSuggestion = z.looseObject({ request: z.number(), alternative: z.int().nonnegative() });
+export const restingCursor = z.looseObject({ uri: z.string(), ...position });
 export const snooze = z.looseObject({ until: z.number().nullable() });
 export const watchCompletions = z.looseObject({ on: z.boolean() });
 export const denoiseParameters = z.looseObject({ uri: z.string(), ...position, seed: z.number(), alternatives: count });
@@ -38,13 +42,13 @@ export const sampleDenoising = z.looseObject({
 export const nextEdit = z.looseObject({
   textDocument: z.looseObject({ uri: z.string(), version: z.int() }),
   trigger: z.enum(['automatic', 'invoked']),
-  references: z.looseObject({ version: z.int(), ranges: z.array(range).max(mostReferences) }).optional(),
+  references: z.looseObject({ version: z.int(), ranges: z.array(range).max(mostReferences) }).exactOptional(),
 });
 export const settings = z.looseObject({
   model: z.string(),
   engine: z.string(),
   device: z.string(),
-  nextEdits: z.enum(nextEditModes).optional(),
+  nextEdits: z.enum(nextEditModes).exactOptional(),
   completions: z.looseObject({
     enabled: z.boolean(),
     languages: z.record(z.string(), z.boolean()),
@@ -59,7 +63,8 @@ export const settings = z.looseObject({
     copies: z.boolean(),
     eagerness: z.enum(['always', 'eager', 'balanced', 'careful']),
   }),
-});
+  copyFolders: z.exactOptional(z.array(z.string())),
+}) satisfies z.ZodType<RuntimeSettings>;
 
 /** Checks messages, and whether the client has initialized the server. */
 export class ClientMessages {
@@ -117,8 +122,8 @@ export class ClientMessages {
 }
 
 function problemOf(schema: z.ZodType, value: unknown): string | null {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: invalidValue });
   if (parsed.success) return null;
   const { path, message } = parsed.error.issues[0]!;
-  return `${path.length === 0 ? 'the message' : path.join('.')}: ${message}`;
+  return `${path.length === 0 ? 'the message' : path.join('.')} ${message}`;
 }

@@ -1,45 +1,32 @@
 import type { CopyCandidate } from '../copies/find-copies.ts';
-import type { Infilled, InfillHooks, InfillRequest } from '../diffusion/infill.ts';
+import type { InfillHooks, InfillRequest, InfillResult } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
 import { count } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
-import type { CompletionOutcome, CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
-import { commentOrStringAt } from '../syntax/comments-and-strings.ts';
-import { longestParsed } from '../syntax/trees.ts';
+import type { CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
 import { AlternativeJudge, type JudgedGap } from './alternative-judge.ts';
 import { chooseSuggestions, isConfident, thresholdFor } from './choose-suggestions.ts';
+import type { CompletionQuery } from './completion-query.ts';
+import { refusalInCommentOrString, refusalOf } from './completion-refusals.ts';
+import { type CompletionResult, DecisionPath, type ModelWork } from './decision-path.ts';
 import { watchedRunnersUp } from './frame.ts';
 import { rejectionSummary, stoppingRules } from './inline/discard.ts';
 import { allowsSeveralLines } from './inline/multiline.ts';
 import { SuggestionCache } from './inline/suggestion-cache.ts';
-import { lineAfter, lineBefore, type TextAtCursor } from './inline/text-at-cursor.ts';
 import { LatencyMeter } from './latency.ts';
 import { Cancelled, type Priority, type Scheduler } from './scheduler.ts';
 
-/** A request for completions at a position in a document. */
-export interface CompletionQuery {
-  readonly uri: string;
-  readonly languageId: string;
-  readonly line: number;
-  readonly character: number;
-  readonly text: TextAtCursor;
-  readonly trigger: 'automatic' | 'invoked';
-  /**
-   * VS Code's suggestion list. `continued`: it is open, and the query is as if its selected item were accepted. `open`: it is open, and
-   * its selected item does not replace text at the cursor.
-   */
-  readonly suggestionList: 'closed' | 'continued' | 'open';
-}
-
-/** Everything that a decision depends on. The clock and the model are passed in, so that tests can replace them. */
-export interface CompletionParts {
+/** The dependencies of `Completions`. The clock and the model are among them, so that tests can replace them. */
+export interface CompletionDependencies {
   readonly settings: () => CompletionSettings;
   /** End of the snooze, in milliseconds since 1970; null: suggestions are not snoozed. */
   readonly snoozedUntil: () => number | null;
   /** Orders the requests that use the model. */
-  readonly turns: Scheduler;
+  readonly scheduler: Scheduler;
   /** Runs the model; throws a `UserError` if no model that completes code is available. */
-  readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<Infilled>;
+  readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<InfillResult>;
+  /** Reads the context of a request that may follow, if the model keeps it; default: never. */
+  readonly readAhead?: (request: InfillRequest, hooks: Pick<InfillHooks, 'checkCancelled'>) => Promise<void>;
   readonly now: () => number;
   /** Settles after this many milliseconds, or as soon as `signal` is aborted. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
@@ -53,21 +40,10 @@ export interface CompletionParts {
   readonly watcher: (query: CompletionQuery, id: number) => InfillHooks['watch'] | null;
 }
 
+/** The suggestions for a query, the best first, and how they were chosen. */
 export interface CompletionAnswer {
   readonly texts: readonly string[];
   readonly trace: CompletionTrace;
-}
-
-interface CompletionResult {
-  readonly alternatives: readonly TracedAlternative[];
-  /** What the model did; null if it was not run. */
-  readonly model: ModelWork | null;
-}
-
-interface ModelWork {
-  readonly contextTokens: number;
-  readonly forwards: number;
-  readonly tokensPerForward: number;
 }
 
 /**
@@ -76,19 +52,21 @@ interface ModelWork {
  */
 export class Completions {
   readonly latency = new LatencyMeter();
-  readonly #parts: CompletionParts;
+  readonly #dependencies: CompletionDependencies;
   readonly #cache = new SuggestionCache<CompletionResult | null>();
   readonly #answers: CompletionAnswer[] = [];
-  /** Ends the request that a newer one for the same document replaces. */
+  /** By document: aborts the running request when a newer one replaces it. */
   readonly #pending = new Map<string, AbortController>();
   #requests = 0;
-  /** How often the cache was cleared. Results of requests that began earlier are not cached. */
-  #forgotten = 0;
-  /** Stops the model's run after a copy was shown without waiting for it. */
-  #joining: AbortController | null = null;
+  /** Increased when suggestions are removed from the cache. Results of requests that began with an earlier version are not cached. */
+  #cacheVersion = 0;
+  /** Stops reading the context at an earlier position of the cursor. */
+  #readingAhead: AbortController | null = null;
+  /** Stops the model's run that follows a copy, which was shown without waiting for the model. */
+  #backgroundRun: AbortController | null = null;
 
-  constructor(parts: CompletionParts) {
-    this.#parts = parts;
+  constructor(dependencies: CompletionDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** The decision path of the last request; null before the first. */
@@ -102,23 +80,23 @@ export class Completions {
   }
 
   /** Clears the cache, because the model or a setting changed. */
-  forget(): void {
-    this.#forgotten++;
+  clearCache(): void {
+    this.#cacheVersion++;
     this.#cache.clear();
   }
 
   /**
-   * Forgets the suggestions for a document in which characters were replaced by others. Suggestions for letters that an input method
-   * replaced must not match again. Requests that are running are answered, but not cached.
+   * Removes the suggestions for a document from the cache, because characters in it were replaced by others. Suggestions for letters
+   * that an input method replaced must not match again. Running requests are answered, but their results are not cached.
    */
   removeReplaced(uri: string): void {
-    this.#forgotten++;
+    this.#cacheVersion++;
     this.#cache.remove(uri);
   }
 
   /** Completions for a query, the best first. If there are none, the trace has the reason. */
   async complete(query: CompletionQuery, signal: AbortSignal): Promise<CompletionAnswer> {
-    const path = new DecisionPath(query, ++this.#requests, this.#parts.now, this.#forgotten);
+    const path = new DecisionPath(query, ++this.#requests, this.#dependencies.now, this.#cacheVersion);
     this.#pending.get(query.uri)?.abort();
     const superseded = new AbortController();
     this.#pending.set(query.uri, superseded);
@@ -126,10 +104,10 @@ export class Completions {
     try {
       texts = await this.#decide(query, path, AbortSignal.any([signal, superseded.signal]));
     } catch (error) {
-      if (error instanceof UserError) path.ends('no-model', error.message);
-      else if (!(error instanceof Cancelled)) path.ends('failed', `The completion failed: ${messageOf(error)}`);
+      if (error instanceof UserError) path.end('no-model', error.message);
+      else if (!(error instanceof Cancelled)) path.end('failed', `The completion failed: ${messageOf(error)}`);
       else
-        path.ends(
+        path.end(
           'cancelled',
           `Cancelled before it was ready (after ${path.seconds} s)${superseded.signal.aborted ? ', because of a newer request' : ''}.`,
         );
@@ -144,24 +122,45 @@ export class Completions {
 
   /** Generates the suggestion for the position that the cursor is likely to have next, and caches it. */
   async prefetch(query: CompletionQuery): Promise<void> {
-    if (!this.#parts.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
-    const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
-    await this.#make(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
+    if (!this.#dependencies.settings().prefetch || this.#cache.get(query.uri, query.text)) return;
+    const path = new DecisionPath(query, -1, this.#dependencies.now, this.#cacheVersion);
+    await this.#generate(query, path, 'prefetch', new AbortController().signal).catch(() => undefined);
   }
 
+  /**
+   * Reads the context at a position where the cursor rests, so that a suggestion there takes less time. Stops if another request
+   * arrives, or if the cursor rests elsewhere.
+   */
+  async readAhead(query: CompletionQuery): Promise<void> {
+    this.#readingAhead?.abort();
+    const { readAhead, settings, scheduler, unreadLanguage, snoozedUntil, now } = this.#dependencies;
+    if (!readAhead || !settings().prefetch) return;
+    if (refusalOf(query, settings(), { snoozedUntil: snoozedUntil(), now: now() })) return;
+    const reading = new AbortController();
+    this.#readingAhead = reading;
+    if (await unreadLanguage?.(query.languageId)) return;
+    const gap = { ...query, singleLine: !allowsSeveralLines(settings().multiline, query.text) };
+    await scheduler
+      .run('context', reading.signal, (checkCancelled) => readAhead(this.#request(query, gap, 1), { checkCancelled }))
+      // A request at this position reports the error.
+      .catch(() => undefined);
+  }
+
+  /** Checks, in this order, the settings, the cache, the debounce and the syntax at the cursor; then generates suggestions. */
   async #decide(query: CompletionQuery, path: DecisionPath, signal: AbortSignal): Promise<readonly string[]> {
-    const refusal = this.#refusal(query);
+    const { settings, snoozedUntil, now } = this.#dependencies;
+    const refusal = refusalOf(query, settings(), { snoozedUntil: snoozedUntil(), now: now() });
     if (refusal) {
-      path.ends(...refusal);
+      path.end(...refusal);
       return [];
     }
     const found = this.#cache.get(query.uri, query.text);
-    const known = found && (query.trigger === 'automatic' || found.texts.length > 1) ? found : null;
-    if (!known && query.trigger === 'automatic') {
-      const { debounce } = this.#parts.settings();
-      await path.during('wait', () => this.#parts.wait(debounce, signal));
+    const cached = found && (query.trigger === 'automatic' || found.texts.length > 1) ? found : null;
+    if (!cached && query.trigger === 'automatic') {
+      const { debounce } = settings();
+      await path.timed('wait', () => this.#dependencies.wait(debounce, signal));
       if (signal.aborted) {
-        path.ends(
+        path.end(
           'debounced',
           `Another key was pressed within ${debounce} ms (the setting unmask.completions.debounce).`,
         );
@@ -169,32 +168,33 @@ export class Completions {
       }
       path.step(`No key was pressed for ${debounce} ms.`);
     }
-    await this.#parts.turns.readMessages(signal);
+    await this.#dependencies.scheduler.readMessages(signal);
     // This parses the whole text, so it is done only if a suggestion would be shown or generated.
-    const unwanted = await this.#unwantedPlace(query);
-    if (unwanted) {
-      path.ends(...unwanted);
+    const refusalHere = await refusalInCommentOrString(query, settings());
+    if (refusalHere) {
+      path.end(...refusalHere);
       return [];
     }
-    if (known) {
+    if (cached) {
       path.step('A suggestion from here or from a few keystrokes earlier is in the cache.');
-      path.made(known.about, 'cache');
-      if (known.texts.length > 0)
-        path.ends('shown', `Shown from the cache: ${count(known.texts.length, 'alternative')}.`);
-      else path.ends('discarded', 'All candidates for this position were rejected before.');
-      return known.texts;
+      path.recordResult(cached.about, 'cache');
+      if (cached.texts.length > 0)
+        path.end('shown', `Shown from the cache: ${count(cached.texts.length, 'alternative')}.`);
+      else path.end('discarded', 'All candidates for this position were rejected before.');
+      return cached.texts;
     }
-    return this.#make(query, path, query.trigger, signal);
+    return this.#generate(query, path, query.trigger, signal);
   }
 
-  async #make(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
-    this.#joining?.abort();
-    const settings = this.#parts.settings();
+  /** Finds copies, runs the model if no copy is likely to be right, and chooses the suggestions. */
+  async #generate(query: CompletionQuery, path: DecisionPath, priority: Priority, signal: AbortSignal) {
+    this.#backgroundRun?.abort();
+    const settings = this.#dependencies.settings();
     const gap: JudgedGap = { ...query, singleLine: !allowsSeveralLines(settings.multiline, query.text) };
-    path.lines(gap.singleLine, settings.multiline);
-    const begin = this.#parts.now();
-    await this.#parts.turns.readMessages(signal);
-    const copies = await this.#copies(query, path, gap.singleLine);
+    path.recordLines(gap.singleLine, settings.multiline);
+    const begin = this.#dependencies.now();
+    await this.#dependencies.scheduler.readMessages(signal);
+    const copies = await this.#findCopies(query, path, gap.singleLine);
     const threshold = thresholdFor(settings.eagerness, priority === 'invoked');
     const choose = (alternatives: readonly TracedAlternative[] | null) =>
       chooseSuggestions(gap, { copies, alternatives, threshold });
@@ -203,12 +203,12 @@ export class Completions {
       path.step('A copy is likely to be right, so it is shown without waiting for the model.');
       // The model's alternatives are added to the cache, so the user can cycle to them.
       if (priority === 'automatic')
-        void this.#joinLater(query, gap, early[0] as TracedAlternative, choose).catch(() => undefined);
+        void this.#addModelAlternatives(query, gap, early[0] as TracedAlternative, choose).catch(() => undefined);
       return this.#finish(query, path, { alternatives: early, model: null }, { source: 'copies', isComplete: true });
     }
     try {
       const { judged, work } = await this.#runModel(query, path, gap, priority, signal);
-      if (priority !== 'prefetch') this.latency.add(this.#parts.now() - begin);
+      if (priority !== 'prefetch') this.latency.add(this.#dependencies.now() - begin);
       const result = { alternatives: choose(judged), model: work };
       return this.#finish(query, path, result, {
         source: priority === 'prefetch' ? 'prefetch' : 'model',
@@ -227,11 +227,15 @@ export class Completions {
     );
   }
 
-  async #copies(query: CompletionQuery, path: DecisionPath, singleLine: boolean): Promise<readonly CopyCandidate[]> {
-    const find = this.#parts.copies;
-    if (!find || !this.#parts.settings().copies) return [];
-    const copies = await path.during('copies', () => find(query, singleLine));
-    for (const problem of this.#parts.copyProblems?.() ?? [])
+  async #findCopies(
+    query: CompletionQuery,
+    path: DecisionPath,
+    singleLine: boolean,
+  ): Promise<readonly CopyCandidate[]> {
+    const find = this.#dependencies.copies;
+    if (!find || !this.#dependencies.settings().copies) return [];
+    const copies = await path.timed('copies', () => find(query, singleLine));
+    for (const problem of this.#dependencies.copyProblems?.() ?? [])
       path.step(`Copies come from open documents only, or from a part of the files: ${problem}`);
     const [first] = copies;
     path.step(
@@ -243,46 +247,37 @@ export class Completions {
   }
 
   /** Runs the model for a suggestion that is already shown, and adds its alternatives to the cached ones. */
-  async #joinLater(
+  async #addModelAlternatives(
     query: CompletionQuery,
     gap: JudgedGap,
     shown: TracedAlternative,
     choose: (alternatives: readonly TracedAlternative[]) => readonly TracedAlternative[],
   ): Promise<void> {
-    const joining = new AbortController();
-    this.#joining = joining;
-    const path = new DecisionPath(query, -1, this.#parts.now, this.#forgotten);
-    const forgotten = this.#forgotten;
-    const { judged, work } = await this.#runModel(query, path, gap, 'prefetch', joining.signal);
-    if (forgotten !== this.#forgotten) return;
+    const run = new AbortController();
+    this.#backgroundRun = run;
+    const path = new DecisionPath(query, -1, this.#dependencies.now, this.#cacheVersion);
+    const version = this.#cacheVersion;
+    const { judged, work } = await this.#runModel(query, path, gap, 'prefetch', run.signal);
+    if (version !== this.#cacheVersion) return;
     const others = choose(judged).filter(({ text }) => text !== shown.text);
     const alternatives = [shown, ...others];
     this.#cache.put(query.uri, query.text, { texts: shownTexts(alternatives), about: { alternatives, model: work } });
   }
 
+  /** Generates alternatives and judges them. */
   async #runModel(query: CompletionQuery, path: DecisionPath, gap: JudgedGap, priority: Priority, signal: AbortSignal) {
-    const settings = this.#parts.settings();
-    const unread = await this.#parts.unreadLanguage?.(query.languageId);
+    const settings = this.#dependencies.settings();
+    const unread = await this.#dependencies.unreadLanguage?.(query.languageId);
     if (unread) throw new UserError(unread);
-    const watch = this.#parts.watcher(query, path.id);
-    const queued = this.#parts.now();
+    const watch = this.#dependencies.watcher(query, path.id);
+    const queued = this.#dependencies.now();
     const judge = new AlternativeJudge(gap);
-    const infilled = await this.#parts.turns.run(priority, signal, (yieldToEventLoop) => {
-      path.took('queue', this.#parts.now() - queued);
-      const request: InfillRequest = {
-        ...query.text,
-        // A prefetch may never be shown, so it generates only one alternative.
-        alternatives: priority === 'prefetch' ? 1 : settings.alternatives,
-        seed: 0,
-        temperature: shownAlternatives.temperature,
-        threshold: settings.threshold,
-        contextTokens: settings.contextTokens,
-        contextRefresh: settings.contextRefresh,
-        singleLine: gap.singleLine,
-        stops: stoppingRules(query.text),
-      };
-      return this.#parts.infill(request, {
-        ...(priority === 'automatic' ? { isEnough: (made) => judge.isEnough(made) } : {}),
+    const infilled = await this.#dependencies.scheduler.run(priority, signal, (yieldToEventLoop) => {
+      path.recordTime('queue', this.#dependencies.now() - queued);
+      // A prefetch may never be shown, so it generates only one alternative.
+      const request = this.#request(query, gap, priority === 'prefetch' ? 1 : settings.alternatives);
+      return this.#dependencies.infill(request, {
+        ...(priority === 'automatic' ? { isEnough: (alternative) => judge.isEnough(alternative) } : {}),
         checkCancelled: yieldToEventLoop,
         ...(watch ? { watch, runnersUp: watchedRunnersUp } : {}),
       });
@@ -291,9 +286,9 @@ export class Completions {
       path.step(
         'A candidate leaves no syntax error, so no more were generated. Run Trigger Inline Suggestion to get more.',
       );
-    path.took('context', infilled.contextMilliseconds);
-    path.took('denoise', infilled.denoiseMilliseconds);
-    const judged = await this.#inOrder(infilled, path, judge);
+    path.recordTime('context', infilled.contextMilliseconds);
+    path.recordTime('denoise', infilled.denoiseMilliseconds);
+    const judged = await this.#judgeInOrder(infilled, path, judge);
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
     const work: ModelWork = {
       contextTokens: infilled.contextTokens,
@@ -301,6 +296,17 @@ export class Completions {
       tokensPerForward: written / infilled.forwards,
     };
     return { judged, work };
+  }
+
+  /** The request for the gap at the cursor, with the settings. */
+  #request({ text }: CompletionQuery, { singleLine }: JudgedGap, alternatives: number): InfillRequest {
+    const { threshold, contextTokens, contextRefresh } = this.#dependencies.settings();
+    return {
+      ...text,
+      ...{ alternatives, seed: 0, temperature: shownAlternatives.temperature },
+      ...{ threshold, contextTokens, contextRefresh, singleLine },
+      stops: stoppingRules(text),
+    };
   }
 
   /** Records a result, keeps it for the next request at this position, and returns the suggestions to show. */
@@ -311,154 +317,22 @@ export class Completions {
     { source, isComplete }: { readonly source: CompletionTrace['source']; readonly isComplete: boolean },
   ): string[] {
     const texts = shownTexts(result.alternatives);
-    if (path.forgotten === this.#forgotten && (isComplete || texts.length > 0))
+    if (path.cacheVersion === this.#cacheVersion && (isComplete || texts.length > 0))
       this.#cache.put(query.uri, query.text, { texts, about: result });
-    path.made(result, source);
-    if (texts.length > 0) path.ends('shown', `Shown: ${count(texts.length, 'alternative')}.`);
-    else path.ends('discarded', rejectionSummary(result.alternatives));
+    path.recordResult(result, source);
+    if (texts.length > 0) path.end('shown', `Shown: ${count(texts.length, 'alternative')}.`);
+    else path.end('discarded', rejectionSummary(result.alternatives));
     return texts;
   }
 
   /** The judged alternatives, in the order in which they are shown. */
-  async #inOrder({ alternatives }: Infilled, path: DecisionPath, judge: AlternativeJudge) {
+  async #judgeInOrder({ alternatives }: InfillResult, path: DecisionPath, judge: AlternativeJudge) {
     const judged = alternatives.map((alternative) => judge.judge(alternative));
-    const order = await path.during('syntax', () => judge.order(alternatives));
+    const order = await path.timed('syntax', () => judge.order(alternatives));
     if (order[0] !== 0) path.step('A later alternative leaves fewer syntax errors and is shown first.');
     return order.map((index) => judged[index] as TracedAlternative);
-  }
-
-  #refusal({ languageId, suggestionList, text, trigger }: CompletionQuery): [CompletionOutcome, string] | null {
-    const settings = this.#parts.settings();
-    const isInvoked = trigger === 'invoked';
-    if (!isInvoked && !settings.enabled)
-      return ['off', 'Completions are turned off (the setting unmask.completions.enabled).'];
-    const until = this.#parts.snoozedUntil();
-    if (!isInvoked && until !== null && this.#parts.now() < until)
-      return [
-        'snoozed',
-        `Completions are snoozed for ${count(Math.ceil((until - this.#parts.now()) / 60_000), 'more minute')}.`,
-      ];
-    if (!isInvoked && !(settings.languages[languageId] ?? settings.languages['*'] ?? true))
-      return [
-        'language-off',
-        `Completions are turned off for ${languageId} (the setting unmask.completions.languages).`,
-      ];
-    const { length } = lineBefore(text) + lineAfter(text);
-    if (length > longestLine)
-      return [
-        'long-line',
-        `The cursor is in a line of ${length.toLocaleString('en-US')} characters; lines of more than ${longestLine.toLocaleString('en-US')} are not completed.`,
-      ];
-    if (suggestionList === 'open')
-      return ['suggest-widget', "Hidden while VS Code's suggestion list is open. Press Esc to see it."];
-    return null;
-  }
-
-  async #unwantedPlace({ languageId, text, trigger }: CompletionQuery): Promise<[CompletionOutcome, string] | null> {
-    if (trigger === 'invoked' || this.#parts.settings().inCommentsAndStrings) return null;
-    const whole = text.prefix + text.suffix;
-    if (whole.length > longestParsed) return null;
-    const found = await commentOrStringAt(languageId, whole, text.prefix.length);
-    if (found === 'comment') return ['in-comment', `The cursor is in a comment. ${enableHere}`];
-    if (found === 'string') return ['in-string', `The cursor is in a string. ${enableHere}`];
-    return null;
   }
 }
 
 const shownTexts = (alternatives: readonly TracedAlternative[]): string[] =>
   alternatives.filter(({ discardedBy }) => discardedBy === null).map(({ text }) => text);
-
-/** A longer line is data or minified code. */
-const longestLine = 2_000;
-
-const enableHere = 'Enable unmask.completions.inCommentsAndStrings to complete here.';
-
-/** Records the decisions about a request, with times. */
-class DecisionPath {
-  readonly id: number;
-  /** How often `Completions` had forgotten its suggestions when the request began. */
-  readonly forgotten: number;
-  readonly #query: CompletionQuery;
-  readonly #now: () => number;
-  readonly #begin: number;
-  readonly #steps: string[] = [];
-  readonly #milliseconds: Record<string, number> = {};
-  #outcome: CompletionOutcome = 'failed';
-  #reason = '';
-  #multiline: boolean | null = null;
-  #made: CompletionResult | null = null;
-  #source: CompletionTrace['source'] = null;
-
-  constructor(query: CompletionQuery, id: number, now: () => number, forgotten: number) {
-    this.forgotten = forgotten;
-    this.#query = query;
-    this.id = id;
-    this.#now = now;
-    this.#begin = now();
-    this.step(query.trigger === 'invoked' ? 'Triggered by a command.' : 'Triggered by typing or by moving the cursor.');
-    if (query.suggestionList === 'continued')
-      this.step("VS Code's suggestion list is open, so the suggestion begins with its selected item.");
-  }
-
-  /** Time since the request arrived, with one digit. */
-  get seconds(): string {
-    return ((this.#now() - this.#begin) / 1000).toFixed(1);
-  }
-
-  step(what: string): void {
-    this.#steps.push(what);
-  }
-
-  ends(outcome: CompletionOutcome, reason: string): void {
-    this.#outcome = outcome;
-    this.#reason = reason;
-    this.step(reason);
-  }
-
-  lines(singleLine: boolean, mode: string): void {
-    this.#multiline = !singleLine;
-    this.step(`${singleLine ? 'Single line' : 'Multiple lines'} at this position (multiline: ${mode}).`);
-  }
-
-  made(made: CompletionResult | null, source: CompletionTrace['source']): void {
-    this.#made = made;
-    this.#source = source;
-  }
-
-  took(phase: string, milliseconds: number): void {
-    this.#milliseconds[phase] = milliseconds;
-  }
-
-  async during<T>(phase: string, work: () => Promise<T>): Promise<T> {
-    const begin = this.#now();
-    try {
-      return await work();
-    } finally {
-      this.took(phase, this.#now() - begin);
-    }
-  }
-
-  trace(): CompletionTrace {
-    const { uri, line, character, languageId, trigger } = this.#query;
-    this.took('total', this.#now() - this.#begin);
-    return {
-      id: this.id,
-      time: new Date(this.#begin).toISOString(),
-      uri,
-      line,
-      character,
-      languageId,
-      trigger,
-      outcome: this.#outcome,
-      reason: this.#reason,
-      path: [...this.#steps],
-      source: this.#source,
-      multiline: this.#multiline,
-      alternatives: this.#made?.alternatives ?? [],
-      contextTokens: this.#made?.model?.contextTokens ?? null,
-      forwards: this.#source === 'model' ? (this.#made?.model?.forwards ?? null) : 0,
-      tokensPerForward: this.#made?.model?.tokensPerForward ?? null,
-      milliseconds: { ...this.#milliseconds },
-    };
-  }
-}

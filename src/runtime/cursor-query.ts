@@ -6,7 +6,7 @@ import {
   type SelectedCompletionInfo,
 } from 'vscode-languageserver';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
-import type { CompletionQuery } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
 
 /** A query, and how its suggestions are inserted. */
 export interface CursorQuery {
@@ -27,7 +27,7 @@ export interface QueryContext {
 }
 
 /**
- * The query for completions at a position of a document. Its text has LF as line ends, whatever the document has, so that the same
+ * The query for completions at a position of a document. Its text has LF as line ends, also if the document has others, so that the same
  * code gets the same suggestions. A position after the end of the document is refused with JSON-RPC's error for invalid parameters.
  *
  * While the suggestion list is open, VS Code shows only suggestions that begin with its selected item, so the query is as if that

@@ -4,7 +4,7 @@ import type { LanguageModel } from '../model/language-model.ts';
 import type { CompletionSettings, DenoiseParameters, DenoiseResult, DenoisingFrame } from '../protocol/runtime.ts';
 import type { Frame } from '../protocol/sample.ts';
 import { AlternativeJudge } from './alternative-judge.ts';
-import type { CompletionQuery } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
 import { recordFrames, watchedRunnersUp, withoutEnd } from './frame.ts';
 import { allowsSeveralLines } from './inline/multiline.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -12,7 +12,7 @@ import type { Scheduler } from './scheduler.ts';
 export interface DenoiseHooks {
   readonly settings: CompletionSettings;
   /** A completion that is requested meanwhile waits until the denoising ends. */
-  readonly turns: Scheduler;
+  readonly scheduler: Scheduler;
   readonly signal: AbortSignal;
   readonly send: (frame: DenoisingFrame) => Promise<void>;
 }
@@ -25,12 +25,12 @@ export async function denoiseHere(
   getModel: () => Promise<LanguageModel>,
   { text, uri, languageId }: CompletionQuery,
   { seed, alternatives }: DenoiseParameters,
-  { settings, turns, signal, send }: DenoiseHooks,
+  { settings, scheduler, signal, send }: DenoiseHooks,
 ): Promise<DenoiseResult> {
   const begin = performance.now();
   const singleLine = !allowsSeveralLines(settings.multiline, text);
   const sending: Promise<void>[] = [];
-  const { result, frames } = await turns.run('invoked', signal, async (yieldToEventLoop) => {
+  const { result, frames } = await scheduler.run('invoked', signal, async (yieldToEventLoop) => {
     const model = await getModel();
     const { frames, watch } = recordFrames(model, alternatives, (alternative, frame) => {
       sending.push(send({ alternative, frame }));

@@ -14,6 +14,11 @@ export class LatencyMeter {
     if (this.#last.length > this.#capacity) this.#last.shift();
   }
 
+  /** Forgets all durations, because another model answers from now on. */
+  clear(): void {
+    this.#last.length = 0;
+  }
+
   get summary(): Latency {
     const sorted = [...this.#last].sort((a, b) => a - b);
     const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;

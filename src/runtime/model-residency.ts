@@ -9,7 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import { openAdapter, openBase } from '../model/checkpoint.ts';
 import { assertDenoises, type ModelConfig } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
-import { loadServedBase } from '../model/load-served.ts';
+import { isServedMerged, loadMerged, loadServedBase } from '../model/load-served.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
@@ -47,7 +47,7 @@ interface Located {
 /**
  * Keeps one model in memory. It is loaded by the first request, and replaced by the first request after another model was
  * chosen. The base of an adapter stays loaded as long as it is needed, so switching between adapters of one base reads only
- * the adapter.
+ * the adapter, unless it is merged into the base (`isServedMerged`).
  */
 export class ModelResidency {
   readonly #changed: () => void;
@@ -190,22 +190,26 @@ export class ModelResidency {
       throw new UserError(
         `The model ${this.#choice.model} was not trained to complete code; choose one that was, such as unmask-code.`,
       );
-    const kept = this.#base?.key === baseKey ? this.#base : undefined;
+    const engine = await this.#openEngine();
+    const isMerged = await isServedMerged(engine, model);
+    const kept = !isMerged && this.#base?.key === baseKey ? this.#base : undefined;
     const checkpoint = kept ? null : await openBase(model);
     const digest = kept?.digest ?? model.baseDigest;
     const adapter = await openAdapter(model, digest);
-    const engine = await this.#openEngine();
     this.#memory = { key, device: engine.device, bytes: bytesOf(config) };
     const reason = await this.#reasonToEvict();
     // The previous model is unloaded first, so that two models are never in memory at once.
     await this.#unload(reason === null && checkpoint === null ? 'adapter' : 'all');
     if (reason !== null) throw new MemoryShortage(reason);
     if (checkpoint) {
-      const served = await loadServedBase(engine, model, checkpoint, this.#warn);
-      this.#base = { key: baseKey, model: served, digest };
+      const served =
+        isMerged && adapter
+          ? await loadMerged(engine, model, checkpoint, adapter, this.#warn)
+          : await loadServedBase(engine, model, checkpoint, this.#warn);
+      this.#base = { key: isMerged ? key : baseKey, model: served, digest };
     }
     const { model: loaded } = this.#base as NonNullable<typeof kept>;
-    if (adapter) this.#adapted = await loaded.withAdapter(adapter);
+    if (adapter && !isMerged) this.#adapted = await loaded.withAdapter(adapter);
     this.#set({ state: 'ready', folder, device: { engine: engine.name, device: engine.device }, problem: null });
     return this.#adapted ?? loaded;
   }

@@ -34,7 +34,7 @@ export function updateDocument(
   return { document: updated, hasReplaced, edits };
 }
 
-/** Whether `after` is neither `before` with an insertion nor with a deletion at one place. */
+/** Whether `after` differs from `before` by more than an insertion at one place or a deletion at one place. */
 function replaces(before: string, after: string): boolean {
   const shorter = Math.min(before.length, after.length);
   let start = 0;

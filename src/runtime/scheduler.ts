@@ -5,13 +5,13 @@ export class Cancelled extends Error {
   override readonly name = 'Cancelled';
 }
 
-/** Lower comes first. */
-export const priorities = { invoked: 0, automatic: 1, prefetch: 2 } as const;
+/** Requests with a lower number are served first. `context`: the text at the cursor is read before a suggestion is requested. */
+export const priorities = { invoked: 0, automatic: 1, prefetch: 2, context: 3 } as const;
 export type Priority = keyof typeof priorities;
 
-/** Turns of the event loop without a message after which no message is waiting. */
+/** After this many turns of the event loop without a message, no message is waiting. */
 const quietTurns = 3;
-/** Turns after which a task goes on even if messages keep arriving. */
+/** After this many turns of the event loop, a task continues even if messages keep arriving. */
 const mostTurns = 1_000;
 
 interface Waiting {
@@ -22,7 +22,7 @@ interface Waiting {
 /**
  * Decides which task may compute: one at a time, because an engine runs one program at a time and blocks its thread meanwhile.
  * Between two denoising steps a task calls `yieldToEventLoop`, which lets the event loop read messages and stops the task if it
- * was cancelled, or if it is only a prefetch and something more urgent is waiting.
+ * was cancelled, or if the user did not request it and a request that is as urgent or more urgent is waiting.
  */
 export class Scheduler {
   #busy = false;
@@ -59,7 +59,9 @@ export class Scheduler {
     await this.#turn(priority, signal);
     const yieldToEventLoop = async () => {
       await this.readMessages(signal);
-      if (priority === 'prefetch' && this.#waiting.length > 0) throw new Cancelled('something more urgent came');
+      const rank = priorities[priority];
+      if (rank >= priorities.prefetch && this.#waiting.some((other) => priorities[other.priority] <= rank))
+        throw new Cancelled('a request that is as urgent arrived');
     };
     try {
       await yieldToEventLoop();

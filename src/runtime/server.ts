@@ -15,9 +15,10 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type * as z from 'zod';
 import { listModels } from '../catalogue/list-models.ts';
+import { keepSuggestionTime } from '../catalogue/suggestion-times.ts';
 import { WorkspaceCopies } from '../copies/workspace-copies.ts';
 import { indexName } from '../copies/workspace-texts.ts';
-import { type InfillHooks, infill } from '../diffusion/infill.ts';
+import { type InfillHooks, infill, readAhead } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
@@ -25,7 +26,8 @@ import { lastNextEdit, type NextEditParameters, nextEdit } from '../protocol/nex
 import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
-import { type CompletionParts, type CompletionQuery, Completions } from './completions.ts';
+import type { CompletionQuery } from './completion-query.ts';
+import { type CompletionDependencies, Completions } from './completions.ts';
 import { endOf, isInside, queryAt, withLineEndsOf } from './cursor-query.ts';
 import { denoiseHere } from './denoise-here.ts';
 import { DocumentImports } from './document-imports.ts';
@@ -52,13 +54,16 @@ interface ClientState {
   settings: protocol.RuntimeSettings;
   /** Milliseconds since 1970; null: completions are not snoozed. */
   snoozedUntil: number | null;
-  /** Whether the panel wants the steps of every completion. */
+  /** Whether to send the steps of every completion to the panel. */
   watching: boolean;
   /** URIs of the folders that the client opened. */
   folders: readonly string[];
 }
 
 /** One client's connection and everything that answers it. */
+/** The median time of a suggestion is kept after so many suggestions, and again after as many more. */
+const timeKeptEvery = 5;
+
 interface Session {
   readonly connection: Connection;
   readonly messages: client.ClientMessages;
@@ -70,13 +75,15 @@ interface Session {
   readonly completions: Completions;
   readonly copies: WorkspaceCopies;
   readonly sendStatus: () => void;
+  /** Keeps the median time of a suggestion by the model for lists of models. */
+  readonly keepTime: () => void;
 }
 
 /**
  * Runs the language server on a connection: completions as in LSP 3.18, all other messages as in
  * `src/protocol/runtime.ts`. Tests pass `infiller` to replace the model.
  */
-export function serve(connection: Connection, infiller?: CompletionParts['infill']): void {
+export function serve(connection: Connection, infiller?: CompletionDependencies['infill']): void {
   const documents = new TextDocuments({
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
@@ -106,7 +113,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
   const copies = new WorkspaceCopies();
   const imports = new DocumentImports();
   const completions = new Completions({
-    turns: scheduler,
+    scheduler,
     copies: async ({ uri, languageId, text }, singleLine) => {
       const imported = await imports.of(uri, languageId, text.prefix + text.suffix);
       return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
@@ -116,11 +123,21 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
     infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),
+    // A model is never loaded only because the cursor has moved.
+    readAhead: async (request, hooks) => {
+      if (residency.residency.state === 'ready') await readAhead(await residency.get(), request, hooks);
+    },
     now: () => Date.now(),
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
   const nextEdits = nextEditsOf(state, documents, copies);
+  const keepTime = () => {
+    const { folder } = residency.residency;
+    const { requests, p50 } = completions.latency.summary;
+    if (folder === null || p50 === null || requests % timeKeptEvery !== 0) return;
+    keepSuggestionTime(folder, p50).catch((error: unknown) => connection.console.warn(printableLine(messageOf(error))));
+  };
   const messages = new client.ClientMessages(
     (line) => connection.console.warn(printableLine(line)),
     () => scheduler.messageArrived(),
@@ -136,6 +153,7 @@ export function serve(connection: Connection, infiller?: CompletionParts['infill
     completions,
     copies,
     sendStatus,
+    keepTime,
   };
 
   arbiter.follow(() => {
@@ -270,6 +288,7 @@ function answerCompletions(session: Session): void {
     });
     const { texts, trace } = await completions.complete(query, signalOf(token));
     sendStatus();
+    if (trace.source === 'model') session.keepTime();
     if (state.watching && trace.outcome !== 'debounced' && trace.outcome !== 'cancelled')
       void connection.sendNotification(protocol.completionDecided, trace);
     const { start, end } = range;
@@ -284,6 +303,19 @@ function answerCompletions(session: Session): void {
     });
   };
   connection.languages.inlineCompletion.on(messages.request(client.inlineCompletion, complete));
+  connection.onNotification(
+    protocol.cursorRests,
+    messages.notification(
+      protocol.cursorRests,
+      client.restingCursor,
+      async ({ uri, line, character }: protocol.RestingCursor) => {
+        const document = documents.get(uri);
+        if (!document || !isInside(document, { line, character })) return;
+        const before = textBeforeCell(notebooks, document);
+        await completions.readAhead(queryAt(document, { line, character }, { trigger: 'automatic', before }).query);
+      },
+    ),
+  );
   connection.onNotification(
     protocol.suggestionAccepted,
     messages.notification(
@@ -308,10 +340,12 @@ function followClientState({ connection, messages, state, residency, completions
   const follow = <Parameters>(name: string, schema: z.ZodType, handle: (parameters: Parameters) => void) =>
     connection.onNotification(name, messages.notification(name, schema, handle));
   follow(protocol.settingsChanged, client.settings, (changed: protocol.RuntimeSettings) => {
+    const { model, engine, device } = state.settings;
+    if (changed.model !== model || changed.engine !== engine || changed.device !== device) completions.latency.clear();
     state.settings = changed;
     residency.choose(changed);
     copies.configure(copySettings(state));
-    completions.forget();
+    completions.clearCache();
     sendStatus();
   });
   follow(protocol.snooze, client.snooze, ({ until }: protocol.Snooze) => {
@@ -332,7 +366,7 @@ function answerDenoising({ connection, messages, documents, notebooks, state, re
     const { query } = queryAt(document, parameters, { trigger: 'invoked', before });
     const denoised = denoiseHere(() => residency.get(), query, parameters, {
       settings: state.settings.completions,
-      turns: scheduler,
+      scheduler,
       signal: signalOf(token),
       send: async (frame) => {
         const { partialResultToken: to } = parameters;

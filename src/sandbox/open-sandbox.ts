@@ -20,7 +20,7 @@ let opened: Promise<Sandbox> | undefined;
  */
 export function openSandbox(): Promise<Sandbox> {
   opened ??= probeSandbox(process.platform);
-  // Forget a failure, so that the user need not restart after fixing it.
+  // A failure is not cached, so that the user does not have to restart after fixing it.
   opened.catch(() => {
     opened = undefined;
   });

@@ -58,7 +58,7 @@ export interface SandboxRun {
 /** The first descriptor by which a job's command can be connected with another job. */
 export const firstConnection = 7;
 
-/** Connections of a job's command besides its input and output. */
+/** Connections of a job's command in addition to its input and output. */
 export interface Connections {
   /**
    * Gives the command a socket as descriptor `firstConnection`, and calls this with a descriptor of this process for the other end

@@ -29,7 +29,7 @@ export function openStage(user: number | null): Stage {
     write(files) {
       const locations = new Map<string, string>();
       for (const [index, { inside, content }] of files.entries()) {
-        const location = path.join(folder, `given-${index}`);
+        const location = path.join(folder, `supplied-${index}`);
         writeFileSync(location, content);
         // Independent of the umask: another user may have to read it.
         chmodSync(location, 0o644);

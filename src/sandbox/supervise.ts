@@ -26,7 +26,7 @@ export interface Launch {
   /** Open descriptors of this process that the program inherits, from number 5 on; fewer than `firstConnection - 5`. */
   readonly descriptors: readonly number[];
   readonly connections?: Connections;
-  /** Finds the process whose end ends all others, in the program's output on descriptor 4. */
+  /** Finds the process after whose end all others are ended, in the program's output on descriptor 4. */
   readonly lastProcess?: (status: string) => number | null;
   readonly limits: SandboxLimits;
   /**
@@ -111,11 +111,11 @@ function offerSocket(socket: Socket | null | undefined, onSocket: NonNullable<Co
 
 /** The longest run, as a multiple of the limit on wall time. */
 const mostExtensions = 4;
-/** A process that gets at least this share of a processor computes; one that gets less waits for something else. */
+/** A process that uses at least this share of a processor is computing; a process that uses less is waiting. */
 const computingShare = 0.15;
 
 /**
- * Whether a run whose wall time is over may go on: it computes, and on a busy machine it has not had its CPU time yet. Programs that
+ * Whether a run may continue after its wall time: it is computing, and on a busy machine it has not used its CPU time yet. Programs that
  * sleep or wait are ended by the clock.
  *
  * @param elapsed seconds since the run began

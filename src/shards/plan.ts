@@ -77,9 +77,9 @@ export async function readPlan(folder: string): Promise<ShardPlan> {
 }
 
 function assertSame(folder: string, known: ShardPlan, plan: ShardPlan): void {
-  const refuse = (has: string, wanted: string): never => {
+  const refuse = (has: string, expected: string): never => {
     throw new UsageError(
-      `${folder} holds ${has}, not ${wanted}; use the same options, or choose another folder with --out.`,
+      `${folder} holds ${has}, not ${expected}; use the same options, or choose another folder with --out.`,
     );
   };
   if (known.command !== plan.command) refuse(`rows of unmask ${known.command}`, `of unmask ${plan.command}`);

@@ -18,9 +18,9 @@ interface Expectation {
 
 interface Grammar {
   readonly functions: RegExp;
-  /** Nodes whose parts decide about equality, so that a part may be changed in place of the whole. */
+  /** Nodes that are equal if their parts are equal, so that a part may be changed instead of the whole. */
   readonly nests: RegExp;
-  /** Another value in place of one whose parts cannot be changed; null: the language's types do not allow it. */
+  /** Another value for a node whose parts cannot be changed; null: the language's types do not allow one. */
   readonly wrapped: ((value: string) => string) | null;
   /** The two sides of an assertion of equality; null for other nodes. */
   readonly sides: (node: Node) => readonly [Node, Node] | null;

@@ -37,7 +37,7 @@ export async function functionParts(
     const body = text.slice(start, end).trim();
     const found: FunctionPart[] = [...lineParts(text, start, end), ...syntaxParts(tree.rootNode, start, end)];
     const seen = new Set<string>();
-    // A part that fits two kinds counts as the one that is found first.
+    // A part of two kinds counts as the kind that is found first.
     const fitting = found.filter((part) => {
       const own = text.slice(part.start, part.end);
       const key = `${part.start} ${part.end}`;
@@ -56,7 +56,7 @@ export async function functionParts(
   }
 }
 
-/** Expressions whose value is used, and statements. A statement on a line of its own is already a line. */
+/** Expressions whose value is used, and statements. A statement that fills a line is already found as a line. */
 function syntaxParts(root: Node, start: number, end: number): FunctionPart[] {
   const parts: FunctionPart[] = [];
   const open: Node[] = [root];

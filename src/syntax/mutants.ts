@@ -114,7 +114,7 @@ const replaced = ({ startIndex: start, endIndex: end }: Node, replacement: strin
   replacement,
 });
 
-/** The other truth value, in the spelling of its language. */
+/** The other truth value, as the language writes it. */
 const flipped = (text: string): string =>
   ({ true: 'false', false: 'true', True: 'False', False: 'True' })[text] ?? text;
 

@@ -1,7 +1,7 @@
 /** End-of-text tokens of LLaDA, Dream and similar models, if the decoder did not remove them. */
 const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end_of_text\|>/;
 
-/** How a model that goes on after its answer begins another question, on a line of its own or on that of the answer. */
+/** The beginning of another question, which a model may generate after its answer, on a separate line or on that of the answer. */
 const nextQuestion =
   /\n[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.]|(?<=[\s>}.])(?:Question|Problem|Exercise|Q)[ \t]?\d{0,4}:/g;
 
@@ -61,7 +61,7 @@ export function lastBoxed(text: string): string | null {
   return empty;
 }
 
-/** Boxes from the end that are looked at, because each one that is cut off is searched to the end of the text. */
+/** Maximum number of boxes that are read, from the end, because each incomplete one is searched to the end of the text. */
 const mostBoxes = 50;
 
 /** The content of a box whose mark ends at `start`; null if it is cut off. */

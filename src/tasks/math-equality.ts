@@ -146,8 +146,8 @@ function equalScalars(first: string, second: string): boolean {
   if (one.unit !== '' && other.unit !== '' && one.unit !== other.unit) return false;
   if (one.value === '' || other.value === '') return false;
   if (sameNumber(asNumber(one.value), asNumber(other.value))) return true;
-  const [choice, given] = [choiceOf(first), choiceOf(second)];
-  if (choice !== null && choice === given) return true;
+  const [choice, otherChoice] = [choiceOf(first), choiceOf(second)];
+  if (choice !== null && choice === otherChoice) return true;
   const [number, another] = [inBase(first), inBase(second)];
   if (number !== null || another !== null) return number === another;
   if (word(one.value) !== null && word(one.value) === word(other.value)) return true;
@@ -218,7 +218,7 @@ function relation(text: string): string[] {
 /** Where variables are looked up: points without a pattern that expressions could meet by chance. */
 const points = [0.7313, 2.1947, -1.3721, 5.0359, -0.2873];
 
-/** Whether two expressions have the same value wherever both are defined, as far as a few points show. */
+/** Whether two expressions have the same value at a few points at which both are defined. */
 function sameValue(first: string, second: string): boolean {
   const [one, other] = [latexValue(first), latexValue(second)];
   if (one === null || other === null) return false;

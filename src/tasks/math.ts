@@ -37,7 +37,7 @@ function parse(record: unknown): WordProblem {
 /**
  * The sum of `format` (1 for a box inside the answer tags, 0.75 for tags only, 0.5 for a box only, else 0.25) and
  * `correctness` (2). `reference` looks for `\boxed`, as the paper means; `released` for a backspace and `oxed`, as the
- * released code does by a slip, so that only 0.75 and 0.25 are ever given.
+ * released code does by mistake, so that 0.75 and 0.25 are its only values.
  */
 export function mathReward(row: WordProblem, completion: string, name: string, format: PromptFormat): Reward {
   if (name === 'released') return mathRewardAsReleased(row.answer, completion);

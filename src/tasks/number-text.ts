@@ -100,8 +100,8 @@ function plainText(text: string): string {
 }
 
 /**
- * What joins digits to one number, or to a calculation whose parts are not its result. Such a run is read as a whole or
- * not at all.
+ * What joins digits to one number, or to a calculation whose parts are not its result. Such a run is read
+ * completely or not at all.
  */
 const joint = [
   String.raw`[.,'’_:^](?=\d)`,
@@ -127,7 +127,7 @@ export function statedNumber(text: string): number | null {
     .reverse()) {
     const whole = asNumber(side);
     if (whole !== null) return whole;
-    // The exponent of a unit is not a number of its own.
+    // The exponent of a unit is not a separate number.
     const plain = plainText(side).replace(/\^\{?\\circ\}?|(?<=[a-zA-Z}])\^\{?\d\}?/g, '');
     const found = [...plain.matchAll(run)].filter(({ index }) => !isInWord(plain, index));
     const last = found.at(-1);

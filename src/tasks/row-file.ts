@@ -86,7 +86,7 @@ function readRows<Row>(
       broken.push({ line, message });
     }
   }
-  if (rows.length === 0 && broken.length === 0) throw new UserError(`${file} has no rows; add some.`);
+  if (rows.length === 0 && broken.length === 0) throw new UserError(`${file} has no rows; add at least one.`);
   const unknown = fields ? [...names].filter((name) => !fields.includes(name)) : [];
   if (unknown.length > 0)
     report?.(

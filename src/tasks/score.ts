@@ -22,7 +22,7 @@ export interface ScoreOptions extends ScoringOptions {
   readonly reward?: string;
 }
 
-/** Reads a record `{prompt?, completion, …fields of the task}`; throws a `UserError` that says what is wrong. */
+/** Reads a record `{prompt?, completion, …fields of the task}`; throws a `UserError` that names the error. */
 export function completedRow<Row>(task: Task<Row>, record: unknown): CompletedRow<Row> {
   const completion = (record as { completion?: unknown } | null)?.completion;
   if (typeof completion !== 'string') throw new UserError('completion: needs a text.');
@@ -62,8 +62,8 @@ async function scoredRows<Row>(
   }));
   const rewards = await task.scorer.reward(requests, format, options);
   return grades.map((grade, index) => {
-    const given = rewards[index] as Reward | ScoringError;
-    return { ...grade, reward: isScored(given) ? given.total : 0 };
+    const rewardHere = rewards[index] as Reward | ScoringError;
+    return { ...grade, reward: isScored(rewardHere) ? rewardHere.total : 0 };
   });
 }
 

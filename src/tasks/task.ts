@@ -104,7 +104,7 @@ export interface Task<Row = unknown> {
   readonly completionLength: Readonly<Record<'tagged' | 'plain', number>>;
   /** Names of the fields of a record that `parse` reads; absent: fields that it does not read are not reported. */
   readonly fields?: readonly string[];
-  /** Checks one record of a data file; throws a `UserError` that says what is wrong with it. */
+  /** Checks one record of a data file; throws a `UserError` that names the error. */
   parse(record: unknown): Row;
   /**
    * Texts that identify a problem when the rows of a file are split into training, validation and test: rows that have
@@ -131,11 +131,11 @@ export interface Task<Row = unknown> {
   /** The reward for a row if the user names none; absent if it is always the first. */
   defaultReward?(row: Row): string;
   readonly scorer: Scorer<Row>;
-  /** Makes training problems of the rows of a file, from easy to hard; absent: the rows are the problems. */
+  /** Makes the problems of a curriculum from the rows of a file, from easy to hard; absent: the rows are the problems. */
   lessons?(rows: readonly Row[], options?: ScoringOptions): Promise<Lessons<Row>>;
 }
 
-/** Training problems by difficulty. */
+/** The problems of a curriculum, by difficulty. */
 export interface Lessons<Row = unknown> {
   /** The easiest first; none is empty. */
   readonly levels: readonly Level<Row>[];

@@ -28,7 +28,7 @@ export interface Batch {
   /** Set if each row holds a completion twice, clean and masked (block diffusion in one pass). */
   readonly doubled?: DoubledCanvas;
   /**
-   * The layout of a single packed row, both or neither: `PackedRow.hidden` [length, length] and `PackedRow.positions` [length].
+   * The layout of a single packed row; both inputs or none are present: `PackedRow.hidden` [length, length] and `PackedRow.positions` [length].
    * `rows` are then the positions whose outputs predict the targets, without the shift of the model's logits.
    */
   readonly hidden?: HostTensor;
@@ -104,7 +104,7 @@ export class Trainer {
     this.#programs = new ProgramCache(model.engine);
   }
 
-  /** One step on one or more batches, whose gradients are summed; `onBatch` sees how many of them are done. */
+  /** One step on one or more batches, whose gradients are summed; `onBatch` receives the number of completed batches. */
   async step(batches: readonly Batch[], onBatch: (done: number) => void = () => undefined): Promise<StepResult> {
     if (batches.length === 1) {
       const { loss, gradNorm, learningRate, ...metrics } = await this.#run('step', batches[0] as Batch);

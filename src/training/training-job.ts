@@ -20,7 +20,7 @@ export interface TrainedStep {
   readonly warnings?: readonly string[];
 }
 
-/** A training method, as the loop sees it. All randomness in a step is determined by the seed and the step's number. */
+/** A training method, as the loop uses it. All randomness in a step is determined by the seed and the step's number. */
 export interface TrainingMethod {
   /**
    * Makes one step. If `context.signal` is aborted before the step has changed weights or optimiser, it throws the

@@ -49,7 +49,7 @@ export interface PolicyGradientOptions {
   readonly seed: number;
   /** Steps of the whole run, for a falling learning rate; null if a time limit ends the run. */
   readonly steps: number | null;
-  /** Where training problems come from. */
+  /** The source of the training problems. */
   readonly problems: ProblemSource;
   /** Held-out problems for the evaluations between steps. */
   readonly validation: readonly unknown[];
@@ -171,14 +171,14 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const rewards = await awaitRewards();
     times.end('time/reward');
     problems.observe?.(attemptsOf(rollouts, rewards));
-    const { 'time/rollout': generating, 'time/reward': waiting } = times.all();
-    const update = generating * relativeUpdateCost(this.#settings, this.#decoding);
+    const { 'time/rollout': generationTime, 'time/reward': waitingTime } = times.all();
+    const updateTime = generationTime * relativeUpdateCost(this.#settings, this.#decoding);
     return {
       groups: groups.map(({ level }, index) =>
         trialGroup(level, rewards.slice(index * groupSize, (index + 1) * groupSize)),
       ),
-      seconds: generating + waiting,
-      secondsPerStep: ((generating + waiting + update) * prompts) / groups.length,
+      seconds: generationTime + waitingTime,
+      secondsPerStep: ((generationTime + waitingTime + updateTime) * prompts) / groups.length,
     };
   }
 

@@ -67,27 +67,25 @@ export async function prepareProblems(
       `${data} no longer has any of the problems that this run trains on; restore the file, or start a new run.`,
     );
   const generateOptions = { ...settings.task_options };
-  const lessonsOf = (part: readonly unknown[], what: string) => {
+  const curriculumOf = (part: readonly unknown[], partName: string) => {
     if (!settings.curriculum || part.length === 0) return undefined;
     const onProgress = (done: number, total: number) =>
-      hooks.onPrepare?.(`Checking the tests of ${what} problems: ${done} of ${total}`);
+      hooks.onPrepare?.(`Checking the tests of ${partName} problems: ${done} of ${total}`);
     return task.lessons?.(part, { signal: hooks.signal, onProgress });
   };
-  const lessons = training && (await lessonsOf(training, 'training'));
+  const lessons = training && (await curriculumOf(training, 'training'));
   if (lessons?.levels.length === 0)
     throw new UserError(
-      `The tests in ${data} notice no wrong version of any function, so they cannot be a reward; strengthen them, or set curriculum=false.`,
+      `The tests in ${data} notice no wrong version of any function, so they cannot serve as a reward; strengthen them, or set curriculum=false.`,
     );
-  const heldOutLessons = divided && (await lessonsOf(fitting(divided.parts.validation), 'validation'));
+  const heldOutLessons = divided && (await curriculumOf(fitting(divided.parts.validation), 'validation'));
   const problems: ProblemSource = lessons
     ? new Curriculum(lessons.levels, restored)
     : { draw: (random) => (training ? random.pick(training) : task.generate!(random, generateOptions)) };
-  const probe = problems.draw(new Random(0, 'probe'));
-  await task.scorer.reward([{ row: probe, completion: '', reward: settings.reward ?? task.rewards[0] }], format);
-  const prompt = task.prompt(probe, format);
-  if (model.tokenizer.dropsRowsOf(prompt))
-    throw new UserError(`The model's tokenizer has no tokens for a prompt of ${name}; choose another model.`);
-  model.checkLength(contextLengthOf(probe) + decoding.length);
+  await checkProblem(model, task, problems.draw(new Random(0, 'probe')), {
+    reward: settings.reward ?? task.rewards[0],
+    length: decoding.length,
+  });
   return {
     task,
     problems,
@@ -106,6 +104,23 @@ export async function prepareProblems(
           : task.heldOut!('test', testProblems, generateOptions),
     split: divided?.record ?? null,
   };
+}
+
+/**
+ * Checks with one problem that its reward works, that the model can read the prompt, and that a completion of `length` tokens fits.
+ * Throws a `UserError` that says what does not work.
+ */
+async function checkProblem(
+  model: LanguageModel,
+  task: Task,
+  row: unknown,
+  { reward, length }: { readonly reward: string; readonly length: number },
+): Promise<void> {
+  const format = model.generation.prompt_format;
+  await task.scorer.reward([{ row, completion: '', reward }], format);
+  if (model.tokenizer.dropsRowsOf(task.prompt(row, format)))
+    throw new UserError(`The model's tokenizer has no tokens for a prompt of ${task.name}; choose another model.`);
+  model.checkLength(contextLength(model, task, row, format) + length);
 }
 
 /** The first problem of each level, then the second, and so on. */

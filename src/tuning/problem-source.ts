@@ -3,7 +3,7 @@ import { UserError } from '../platform/errors.ts';
 import type { Random } from '../platform/random.ts';
 import type { Level } from '../tasks/task.ts';
 
-/** Where the training problems of a run come from. */
+/** The source of the training problems of a run. */
 export interface ProblemSource {
   /** Draws a problem; depends on `random` and on the observed results only. */
   draw(random: Random): unknown;
@@ -13,15 +13,15 @@ export interface ProblemSource {
   state?(): ReadonlyMap<string, HostTensor>;
   /** Metrics of a step, by name. */
   metrics?(): Readonly<Record<string, number>>;
-  /** The problems by difficulty; absent: all are of one kind. */
+  /** The problems by difficulty; absent: the problems have no levels. */
   readonly levels?: readonly Level[];
 }
 
 /** The next level opens if at least this share of at least this number of attempts passes. */
-const opening = { share: 0.25, attempts: 16 } as const;
+const openingRule = { share: 0.25, attempts: 16 } as const;
 /** After each step, earlier counts are multiplied by this factor, so that old results lose weight. */
 const decay = 0.9;
-/** Smallest weight of an open level, relative to one at which half of the attempts pass. */
+/** The smallest weight of an open level. A level at which half of the attempts pass has the weight 1. */
 const leastWeight = 0.1;
 const stateName = 'curriculum';
 
@@ -87,7 +87,7 @@ export class Curriculum implements ProblemSource {
     return this.levels.map((_, level) => {
       if (!isOpen) return 0;
       const [attempts, passes] = this.#countsOf(level);
-      isOpen = attempts >= opening.attempts && passes / attempts >= opening.share;
+      isOpen = attempts >= openingRule.attempts && passes / attempts >= openingRule.share;
       const share = (passes + 1) / (attempts + 2);
       return Math.max(leastWeight, 4 * share * (1 - share));
     });

@@ -19,10 +19,10 @@ export function resolveSettings(
   const length = requested.length ?? defaults.length;
   const block = Math.min(requested.block ?? defaults.block, length);
   const steps = requested.decoding_steps ?? Math.ceil(length / model.generation.tokens_per_step);
-  const { order, threshold, temperature } = requested;
+  const { order, threshold, factor, entropy_bound: entropyBound, temperature } = requested;
   const infilling = defaults.infilling ? { infilling: defaults.infilling } : {};
   return {
-    decoding: { order, threshold, temperature, length, block, steps, ...infilling },
+    decoding: { order, threshold, factor, entropyBound, temperature, length, block, steps, ...infilling },
     settings: { ...requested, length, block },
   };
 }

@@ -22,6 +22,7 @@ export interface RolloutJob {
   readonly decoding: DecodingOptions;
 }
 
+/** A generated completion in its context, with the record of how it was decoded (see `Denoised`). */
 export interface Rollout extends InfillContext {
   readonly job: RolloutJob;
   readonly tokens: Int32Array;
@@ -160,15 +161,16 @@ export async function scoreRollouts(
   format: PromptFormat,
   options?: ScoringOptions,
 ): Promise<(Reward | ScoringError)[]> {
+  /** The index of each distinct completion among the scored ones. */
   const indices = new Map<string, number>();
-  const answerIndices = rollouts.map(({ job, completion }) => {
+  const scoredIndices = rollouts.map(({ job, completion }) => {
     const key = JSON.stringify([job.row, completion]);
     const index = indices.get(key) ?? indices.size;
     indices.set(key, index);
     return index;
   });
-  const first = [...indices.values()].map((index) => rollouts[answerIndices.indexOf(index)] as Rollout);
-  const requests = first.map(({ job, completion }) => ({ row: job.row, completion, reward }));
+  const distinct = [...indices.values()].map((index) => rollouts[scoredIndices.indexOf(index)] as Rollout);
+  const requests = distinct.map(({ job, completion }) => ({ row: job.row, completion, reward }));
   const rewards = await task.scorer.reward(requests, format, options);
-  return answerIndices.map((index) => rewards[index] as Reward | ScoringError);
+  return scoredIndices.map((index) => rewards[index] as Reward | ScoringError);
 }

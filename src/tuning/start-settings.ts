@@ -24,13 +24,13 @@ export interface StartSettings {
   /** Texts of the terminal and the report. */
   readonly text: {
     readonly title: string;
-    /** A problem, and several. */
+    /** The word for a problem, in the singular and the plural. */
     readonly problem: readonly [string, string];
-    /** What the base model was trained on. */
+    /** The labelled data that the base model was trained on. */
     readonly labelled: string;
-    /** What the reward is. */
+    /** A sentence about the problems and the reward. */
     readonly reward: string;
-    /** Why held-out problems are not in the training data. */
+    /** A clause that says why held-out problems are not in the training data. */
     readonly heldOut: string;
   };
   /** Tokens per line of a completion that is shown; absent: the text is shown as it is. */

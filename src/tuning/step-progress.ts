@@ -1,4 +1,4 @@
-import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { type DecodingOptions, mostSteps } from '../diffusion/denoise.ts';
 import type { ActivityCount } from '../protocol/run.ts';
 import type { WorkContext } from '../runs/run-job.ts';
 import type { TuningSettings } from './settings.ts';
@@ -27,6 +27,7 @@ export class PhaseTimes {
   }
 }
 
+/** The size of a step, for its progress and the estimate of its time. */
 export interface StepPlan {
   /** Number of completions of the step. */
   readonly completions: number;
@@ -47,9 +48,9 @@ const forwardAndBackward = 3;
  */
 export function relativeUpdateCost(
   { mask_samples: samples, inner_updates: updates }: Pick<TuningSettings, 'mask_samples' | 'inner_updates'>,
-  { order, length, steps }: DecodingOptions,
+  decoding: DecodingOptions,
 ): number {
-  return (forwardAndBackward * samples * updates) / (order === 'threshold' ? length : steps);
+  return (forwardAndBackward * samples * updates) / mostSteps(decoding);
 }
 
 /**
@@ -77,12 +78,14 @@ export class StepProgress {
     const { completions, previous, updateCost } = this.#plan;
     const done = (this.#generated + batch * share) / completions;
     const elapsed = seconds(this.#begin);
-    const rollouts = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
-    const after = rollouts === null ? 0 : (previous?.['time/update'] ?? rollouts * updateCost);
-    const left = rollouts === null ? null : Math.max(0, rollouts - elapsed) + (previous?.['time/reward'] ?? 0) + after;
+    const rolloutTime = done > 0 ? elapsed / done : (previous?.['time/rollout'] ?? null);
+    const updateTime = rolloutTime === null ? 0 : (previous?.['time/update'] ?? rolloutTime * updateCost);
+    const rewardTime = previous?.['time/reward'] ?? 0;
+    const left = rolloutTime === null ? null : Math.max(0, rolloutTime - elapsed) + rewardTime + updateTime;
     this.#reportCounts(this.#counts(), left);
   }
 
+  /** Reports that `batch` more rollouts are complete. */
   generated(batch: number): void {
     this.#generated += batch;
     if (this.#generated === this.#plan.completions) this.#rolloutsDone = performance.now();

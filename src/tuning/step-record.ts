@@ -71,18 +71,19 @@ export function scoringWarnings(all: readonly (Reward | ScoringError)[]): string
   return [
     ...(unscored === 0
       ? []
-      : [`${completions(unscored)} left out because they could not be scored: ${scoringError(all)?.broken}`]),
+      : [`${completionsWere(unscored)} left out because they could not be scored: ${scoringError(all)?.broken}`]),
     ...(forged.length === 0
       ? []
-      : [`${completions(forged.length)} not rewarded because of forged test results: ${forged[0]}`]),
+      : [`${completionsWere(forged.length)} not rewarded because of forged test results: ${forged[0]}`]),
   ];
 }
 
-const completions = (count: number): string => (count === 1 ? '1 completion was' : `${count} completions were`);
+const completionsWere = (count: number): string => (count === 1 ? '1 completion was' : `${count} completions were`);
 
 const scoringError = (all: readonly (Reward | ScoringError)[]): ScoringError | undefined =>
   all.find((reward): reward is ScoringError => !isScored(reward));
 
+/** The lengths of a step's completions, in tokens. */
 export function lengthMetrics(rollouts: readonly Rollout[]): Record<string, number> {
   const lengths = rollouts.map(({ length }) => length);
   return {

@@ -1,3 +1,4 @@
+import { count } from '../platform/amounts.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { Interval } from '../protocol/interval.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
@@ -22,9 +23,7 @@ export async function measureTestProblems(
   const recorded = await recordedTest(step, job);
   if (recorded || problems.length === 0) return recorded ?? null;
   const { run } = job;
-  await run.log(
-    `Evaluating on ${problems.length} test ${problems.length === 1 ? 'problem' : 'problems'} after step ${step}.`,
-  );
+  await run.log(`Evaluating on ${count(problems.length, 'test problem')} after step ${step}.`);
   const { metrics, n, seconds } = await answerHeldOut(heldOut, job);
   const evaluation: Evaluation = { task: task.name, split, n, metrics, seconds };
   await run.append({ step, time: Date.now() / 1000, evaluation });

@@ -1,4 +1,5 @@
 import { wilsonInterval } from '../evaluation/statistics.ts';
+import { count } from '../platform/amounts.ts';
 import type { Evaluation } from '../protocol/events.ts';
 import type { RunningJob, WorkContext } from '../runs/run-job.ts';
 import { isScored } from '../tasks/scorer.ts';
@@ -39,7 +40,7 @@ export async function runTrial(
   job: RunningJob,
   { onEvaluation }: Pick<TrainingHooks, 'onEvaluation'>,
 ): Promise<void> {
-  await job.run.log(`Trying ${attempts} completions before the first step.`);
+  await job.run.log(`Trying ${count(attempts, 'completion')} before the first step.`);
   const reportProgress: RunningJob['reportProgress'] = (activity) =>
     job.reportProgress({ ...activity, text: `trial: ${activity.text}` });
   const trial = await method.attempt(attempts, { signal: job.signal, reportProgress });

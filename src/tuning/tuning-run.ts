@@ -54,7 +54,7 @@ export async function startTuning(
   const resolved = await resolveModel(request.model);
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await loadInitial(engine, resolved, request);
-  const { task, objective, seed, steps, settings, ...rest } = request;
+  const { task, objective, seed, steps, settings, timeLimit, data, testProblems } = request;
   // An invalid request is reported before a run directory is created.
   const prepared = await prepareOrDispose(model, request, { split: splitRows, hooks });
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
@@ -67,9 +67,9 @@ export async function startTuning(
     steps,
     settings: {
       ...(settings as FullTuningSettings & Record<string, Json>),
-      time_limit: rest.timeLimit,
-      data: rest.data,
-      test_problems: rest.testProblems,
+      time_limit: timeLimit,
+      data,
+      test_problems: testProblems,
     },
     device: { engine: engine.name, device: engine.device },
     ...(prepared.split ? { split: prepared.split } : {}),
@@ -142,7 +142,7 @@ const prepareOrDispose = (...[model, ...rest]: Parameters<typeof prepareProblems
     throw error;
   });
 
-/** The model that a run begins with. The weights read from disk are released here; an engine may store them differently. */
+/** The model that a run begins with. When this returns, only the engine holds the weights, in its own format. */
 async function loadInitial(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
   const checkpoint = await startingPoint(engine, resolved, request);
   return LanguageModel.load(engine, checkpoint, trainingState(checkpoint.config, checkpoint.adapter));

@@ -49,7 +49,7 @@ export async function runBaselines(work: Work): Promise<Baseline[]> {
   return whole;
 }
 
-/** Test files that fail for the same reason, and none otherwise, after which the rest are not tried. */
+/** If this many test files fail for the same reason and none passes, the others are not tried. */
 const mostAlike = 8;
 
 /** @param failures the reason of each test file that was tried; empty: it could be run */
@@ -61,7 +61,7 @@ const isSkipped = (message: string): boolean => /^skipped\b/.test(message);
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] as string;
 
-/** The commonest of some texts, and of those that are as common the first. */
+/** The most frequent text; among equally frequent ones, the first. */
 function commonest(texts: readonly string[]): string | undefined {
   const counts = new Map<string, number>();
   for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);

@@ -1,7 +1,7 @@
 /**
  * Tests that are changed to find forged results. In a workspace, tests and the function under test share a process, so a function can
  * make its tests pass without computing anything. A changed test file has another order, and expects other values: the original
- * function was seen to pass and to fail certain tests of it. A function that passes one that the original fails has not earned its
+ * function was seen to pass and to fail certain tests of it. A function that passes a test that the original fails has not deserved its
  * result, because no value equals both the original expectation and the changed one.
  */
 import { readFile } from 'node:fs/promises';

@@ -133,10 +133,10 @@ function describeEnd(run: SandboxRun, cpuSeconds: number | undefined): string {
   const { broken, code, signal, stderr } = run;
   if (broken) return `exceeded the limit on ${broken}`;
   if (endedByProcessor(run)) return cpuSeconds ? `over ${cpuSeconds} CPU seconds` : 'over the limit on CPU time';
-  const said = stderr
+  const message = stderr
     .split('\n')
     .find((line) => /\w*(Error|error|ERROR|bwrap)\b.*:/.test(line))
     ?.trim()
     .slice(0, 200);
-  return said ?? (signal ? `ended by ${signal}` : `exit code ${code}`);
+  return message ?? (signal ? `ended by ${signal}` : `exit code ${code}`);
 }

@@ -10,7 +10,7 @@ import type { CoveringTests, TestedFunction } from './tested-function.ts';
 import type { Verdict } from './verdict.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
-/** Maximum number of test files run per function; those that call the fewest other functions come first. */
+/** Maximum number of test files run per function; files that call the fewest other functions come first. */
 const maxTestFiles = 3;
 /** Maximum number of functions whose bodies are removed in one run. */
 const mostTogether = 32;
@@ -144,7 +144,7 @@ const keyOf = ({ snapshot, runner }: Work, { testFile }: Baseline, { function: f
 
 /**
  * The verdict for each function of one run without all of their bodies, as a run without its body alone would give it. Null for a
- * function if that cannot be told: the report is incomplete, or a failing test called more than one of the functions or none.
+ * function if that is not known: the report is incomplete, or a failing test called more than one of the functions or none.
  */
 async function sharedVerdicts(
   work: Work,

@@ -43,7 +43,7 @@ export async function takeSnapshot(root: string, rules: SnapshotRules): Promise<
     bytes += entry.size;
     if (bytes > maxBytes)
       throw new UserError(
-        `The files of ${root} are more than ${maxBytes / 2 ** 20} MiB together, too much to copy for every test run; let git ignore large files, or choose a subfolder.`,
+        `The files of ${root} are more than ${maxBytes / 2 ** 20} MiB together, which is too much to copy for every test run; let git ignore large files, or choose a subfolder.`,
       );
     const content = await readFile(location);
     if (hasSecret(content.toString('latin1'))) continue;

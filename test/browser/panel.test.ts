@@ -489,7 +489,7 @@ test('a reload restores the view', { skip }, async (t) => {
   assert.equal(await counter(page), at);
 });
 
-test('Space plays wherever the focus is, unless a control takes it', { skip }, async (t) => {
+test('Space plays with any focus, unless a control uses it', { skip }, async (t) => {
   const panel = await open(t);
   const { page, send } = panel;
   await send(ready, runs, shown());

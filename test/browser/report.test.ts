@@ -274,7 +274,7 @@ test('hostile strings are displayed as text everywhere', { skip }, async (t) => 
   );
 });
 
-test('an empty report says what is missing', { skip }, async (t) => {
+test('an empty report says that nothing was recorded', { skip }, async (t) => {
   const { page, complaints } = await open(t, {
     ...exampleReport(),
     summary: [],

@@ -87,7 +87,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     assert.equal(hub.requestsFor('pytorch_model.bin').length + hub.requestsFor('modeling_tiny.py').length, 0);
     assert.ok(
       hub.seen.every(({ path: asked }) => !asked.includes('/resolve/main/')),
-      'the commit is what is read',
+      'the files of the commit are read',
     );
   });
 
@@ -281,7 +281,7 @@ describe('adding a model from the hub', { timeout: 60_000 }, () => {
     hub.seen.length = 0;
     await add(id, { replace: true });
     assert.deepEqual(await readFile(file), whole);
-    assert.equal(hub.requestsFor('README.md').length, 0, 'only what is damaged is downloaded');
+    assert.equal(hub.requestsFor('README.md').length, 0, 'only damaged files are downloaded');
     hub.seen.length = 0;
     await add(id, { replace: true });
     assert.equal(hub.requestsFor(weights).length, 0, 'nothing is downloaded if every file is whole');

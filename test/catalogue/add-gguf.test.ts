@@ -153,7 +153,7 @@ describe('an invalid GGUF file', () => {
     assert.deepEqual(weights, (await readCheckpoint(await resolveModel(path.join(references, 'qwen3')))).weights);
   });
 
-  it('is rejected wherever it is truncated', async () => {
+  it('is rejected if it is truncated at any place', async () => {
     const whole = ggufBytes(content);
     const lengths = [0, 3, 4, 7, 8, 20, 24, 30, 100, 1000, 2000, 4000, whole.length - 8000, whole.length - 1];
     for (const length of lengths) {
@@ -167,7 +167,7 @@ describe('an invalid GGUF file', () => {
     await writeGguf(file, { ...content, magic: 'GGML' });
     await assertRejected(/it does not begin with GGUF/);
     await writeGguf(file, { ...content, version: 1 });
-    await assertRejected(/its version is 1, and versions 2 and 3 are read/);
+    await assertRejected(/its version is 1, but only versions 2 and 3 are supported/);
     await writeGguf(file, { ...content, version: 3 * 2 ** 24 });
     await assertRejected(/it is big-endian/);
     await assert.rejects(add(home, 'refused'), { message: /is not a file; check the path/ });
@@ -212,7 +212,7 @@ describe('an invalid GGUF file', () => {
     ['a dimension of 0', () => tensor('output_norm.weight', { dimensions: [0] }), /is \[0\]/],
     ['dimensions that overflow', () => tensor('output_norm.weight', { dimensions: [2 ** 31, 2 ** 31] }), /is \[/],
     ['half a block', () => tensor('output_norm.weight', { dimensions: [40], type: 8 }), /not made of blocks of 32/],
-    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, and F32, F16/],
+    ['an unsupported type', () => tensor('output_norm.weight', { type: 23 }), /of the type IQ4_XS, but only F32, F16/],
     ['an unknown type', () => tensor('output_norm.weight', { type: 99 }), /of the type number 99/],
     ['an alignment of 3', () => metadata({ 'general.alignment': 3 }), /alignment is 3/],
     ['lists nested three deep', () => metadata({ deep: [[[1]]] }), /lists in lists/],
@@ -235,26 +235,26 @@ describe('an invalid GGUF file', () => {
     [{ 'tokenizer.ggml.pre': 'tekken' }, /tokenizer\.ggml\.pre = tekken, and text that is cut as gpt-2, smollm/],
     [{ 'tokenizer.ggml.pre': null }, /no tokenizer\.ggml\.pre/],
     [{ 'tokenizer.ggml.model': 'llama' }, /tokenizer\.ggml\.model = "llama", which is not supported/],
-    [{ 'general.architecture': 'gemma3' }, /architecture "gemma3", and llama, qwen2, qwen3 are read/],
+    [{ 'general.architecture': 'gemma3' }, /architecture "gemma3", but only llama, qwen2, qwen3 are supported/],
     [{ 'general.architecture': null }, /architecture ""/],
-    [{ 'general.architecture': 7 }, /general\.architecture is 7 where a text is needed/],
+    [{ 'general.architecture': 7 }, /general\.architecture is 7, but it must be a text/],
     [{ 'split.count': 3 }, /split\.count = 3/],
     [{ 'qwen3.attention.sliding_window': 4096 }, /qwen3\.attention\.sliding_window = 4096/],
     [{ 'qwen3.attention.causal': false }, /qwen3\.attention\.causal = false/],
     [{ 'qwen3.rope.scaling.type': 'yarn' }, /qwen3\.rope\.scaling\.type = "yarn"/],
     [{ 'qwen3.rope.dimension_count': 8 }, /qwen3\.rope\.dimension_count = 8/],
-    [{ 'qwen3.attention.head_count_kv': [2, 2] }, /head_count_kv is \[2,2\] where a whole number is needed/],
+    [{ 'qwen3.attention.head_count_kv': [2, 2] }, /head_count_kv is \[2,2\], but it must be a whole number/],
     [{ 'qwen3.block_count': 3 }, /lacks the tensor blk\.2\.attn_norm\.weight/],
     [{ 'qwen3.block_count': 1 }, /holds the tensor blk\.1\.\S+, which a model of the architecture qwen3 does not have/],
-    [{ 'qwen3.block_count': 0 }, /block_count is 0 where a positive whole number is needed/],
-    [{ 'qwen3.block_count': 2000 }, /num_hidden_layers is wrong/],
+    [{ 'qwen3.block_count': 0 }, /block_count is 0, but it must be a positive whole number/],
+    [{ 'qwen3.block_count': 2000 }, /num_hidden_layers must be at most 1024, not 2000/],
     [{ 'qwen3.feed_forward_length': null }, /feed_forward_length is missing/],
-    [{ 'qwen3.embedding_length': 64 }, /token_embd\.weight is \[102,32\] where its metadata calls for \[102,64\]/],
+    [{ 'qwen3.embedding_length': 64 }, /token_embd\.weight is \[102,32\], but its metadata requires \[102,64\]/],
     [{ 'tokenizer.ggml.eos_token_id': null }, /names an end-of-text token/],
     [{ 'tokenizer.ggml.eos_token_id': 5000 }, /tokenizer\.ggml\.eos_token_id = 5000/],
     [{ 'tokenizer.ggml.token_type': [1, 1] }, /102 tokens and 2 kinds of tokens/],
-    [{ 'tokenizer.ggml.tokens': [1, 2] }, /tokenizer\.ggml\.tokens is \[1,2\] where a list of texts is needed/],
-    [{ 'tokenizer.ggml.merges': ['th'] }, /has th where a merge of two tokens is needed/],
+    [{ 'tokenizer.ggml.tokens': [1, 2] }, /tokenizer\.ggml\.tokens is \[1,2\], but it must be a list of texts/],
+    [{ 'tokenizer.ggml.merges': ['th'] }, /has the merge th, which is not of two tokens/],
     [{ 'tokenizer.ggml.merges': null }, /tokenizer\.ggml\.merges is missing/],
     [
       { 'tokenizer.ggml.tokens': Array(102).fill('a'), 'tokenizer.ggml.token_type': Array(102).fill(1) },

@@ -27,13 +27,13 @@ export async function tinyRepository(id: string, commit = 'a'.repeat(40), seed =
       content: await readFile(path.join(folder, name)),
       large: name.endsWith('.safetensors'),
     }));
-    const beside: FakeFile[] = [
+    const otherFiles: FakeFile[] = [
       { name: 'README.md', content: Buffer.from(card) },
       { name: 'pytorch_model.bin', content: Buffer.from('a pickle'), large: true },
       { name: 'modeling_tiny.py', content: Buffer.from('print("never run")') },
       { name: '.gitattributes', content: Buffer.from('*.bin filter=lfs\n') },
     ];
-    return { id, commit, licence: 'apache-2.0', files: [...beside, ...(await Promise.all(files))] };
+    return { id, commit, licence: 'apache-2.0', files: [...otherFiles, ...(await Promise.all(files))] };
   } finally {
     await rm(folder, { recursive: true });
   }

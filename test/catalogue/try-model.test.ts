@@ -46,14 +46,14 @@ it('a weight that is not finite, and predictions that are not, are problems', as
   assert.match((await trialOf(huge)).problem ?? '', /The model predicts values that are not finite/);
 });
 
-it('a tokenizer that does not give back its text is a problem', async () => {
+it('a tokenizer that does not restore its text is a problem', async () => {
   const folder = path.join(root, 'tokenizer');
   await cp(whole, folder, { recursive: true });
   const file = path.join(folder, 'tokenizer.json');
   const tokenizer = JSON.parse(await readFile(file, 'utf8')) as { decoder: unknown };
   tokenizer.decoder = { type: 'Replace', pattern: { String: '2' }, content: '22' };
   await writeFile(file, JSON.stringify(tokenizer));
-  assert.match((await trialOf(folder)).problem ?? '', /does not give back a text/);
+  assert.match((await trialOf(folder)).problem ?? '', /does not restore a text/);
 });
 
 it('an outlier among the weights is a warning', async () => {

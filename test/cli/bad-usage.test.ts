@@ -11,8 +11,8 @@ before(async () => {
   ({ home, leave } = await enterHome());
   await writeTinyCheckpoint(path.join(home, 'models', 'tiny'));
   await writeFile(path.join(home, 'list.json'), '[1]');
-  const handCase = { prompt: [4], completions: [[5], [6]], rewards: [0, 1], masks: [[[0, 1]], [[0, 1]]] };
-  await writeFile(path.join(home, 'case.json'), JSON.stringify(handCase));
+  const lossCase = { prompt: [4], completions: [[5], [6]], rewards: [0, 1], masks: [[[0, 1]], [[0, 1]]] };
+  await writeFile(path.join(home, 'case.json'), JSON.stringify(lossCase));
   await writeFile(path.join(home, 'broken.json'), '{"steps":');
   await writeFile(path.join(home, 'unknown.json'), '{"nosuch":1}');
 });
@@ -43,15 +43,15 @@ describe('bad usage ends with code 2 and an error message', () => {
     [[...tune, '--time-limit', '0'], /^--time-limit 0: give a number above 0/],
     [[...evaluate, '--samples', '0'], /^--samples 0: /],
     [[...evaluate, '--limit', ''], /^--limit : /],
-    [[...tune, '--set', 'learning_rate=-1'], /^Setting learning_rate = -1: /],
-    [[...tune, '--set', 'learning_rate=NaN'], /^Setting learning_rate = "NaN": /],
-    [[...tune, '--set', 'learning_rate=1e9'], /^Setting learning_rate = 1000000000: /],
-    [[...tune, '--set', 'group_size=1'], /^Setting group_size = 1: /],
-    [[...tune, '--set', 'beta=0.9'], /^Setting beta = 0\.9: /],
-    [[...tune, '--set', 'omega=1.1'], /^Setting omega = 1\.1: /],
-    [[...tune, '--set', 'mask_samples=0'], /^Setting mask_samples = 0: /],
-    [[...tune, '--set', 'clip_low=0'], /^Setting clip_low = 0: /],
-    [[...tune, '--set', 'branches=1'], /^Setting branches = 1: /],
+    [[...tune, '--set', 'learning_rate=-1'], /^Setting learning_rate must be above 0, not -1/],
+    [[...tune, '--set', 'learning_rate=NaN'], /^Setting learning_rate must be a number, not "NaN"/],
+    [[...tune, '--set', 'learning_rate=1e9'], /^Setting learning_rate must be at most 1, not 1000000000/],
+    [[...tune, '--set', 'group_size=1'], /^Setting group_size must be at least 2, not 1/],
+    [[...tune, '--set', 'beta=0.9'], /^Setting beta must be at least 1, not 0\.9/],
+    [[...tune, '--set', 'omega=1.1'], /^Setting omega must be at most 1, not 1\.1/],
+    [[...tune, '--set', 'mask_samples=0'], /^Setting mask_samples must be at least 1, not 0/],
+    [[...tune, '--set', 'clip_low=0'], /^Setting clip_low must be above 0, not 0/],
+    [[...tune, '--set', 'branches=1'], /^Setting branches must be at least 2, not 1/],
     [
       [...tune, '--set', 'block=6'],
       /^Setting block = 6 does not divide the 16 tokens of a completion; give one that does/,
@@ -99,7 +99,7 @@ describe('bad usage ends with code 2 and an error message', () => {
       /^Decoding 16 tokens in blocks of 2 needs at least 8 steps/,
     ],
     [[...evaluate, '--set', 'block=2', '--set', 'decoding_steps=3'], /^Decoding 16 tokens in blocks of 2 needs/],
-    [[...evaluate, '--set', 'temperature=-1'], /^Setting temperature = -1: /],
+    [[...evaluate, '--set', 'temperature=-1'], /^Setting temperature must be at least 0, not -1/],
     [[...tune, '--config', 'list.json'], /must hold a JSON object of settings/],
     [[...tune, '--config', 'unknown.json'], /^Unknown setting nosuch/],
     [['tune', '--task', 'gsm8k', '--model', 'tiny'], /^gsm8k has no problems of its own; give a file with --data/],
@@ -128,7 +128,7 @@ describe('bad usage ends with code 2 and an error message', () => {
     [['loss', '--objective', 'ppo', '--model', 'tiny', '--case', 'x'], /^Unknown objective ppo/],
     [
       ['loss', '--objective', 'vrpo', '--model', 'tiny', '--case', 'case.json'],
-      /^vrpo is not a function of masks and rewards alone/,
+      /^vrpo depends on more than masks and rewards/,
     ],
     [['score', '--task', 'math', '--file', 'x', '--format', 'xml'], /argument 'xml' is invalid/],
   ];
@@ -163,7 +163,10 @@ describe('a failure ends with code 1 and an error message', () => {
     [['tune', '--resume', 'nosuch'], /^There is no run nosuch in /],
     [['pretrain', '--resume', 'nosuch', '--steps', '9', '--engine', 'onnx'], /^There is no run nosuch in /],
     [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'nowhere.json'], /^nowhere\.json does not exist/],
-    [['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'], /^list\.json: the case is wrong/],
+    [
+      ['loss', '--objective', 'spg-eubo', '--model', 'tiny', '--case', 'list.json'],
+      /^list\.json: the case must be an object/,
+    ],
   ];
   for (const [args, message] of cases)
     it(`unmask ${args.join(' ')}`, async () => {

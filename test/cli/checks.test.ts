@@ -33,7 +33,7 @@ describe('unmask logits', () => {
 });
 
 describe('unmask loss', () => {
-  const handCase = {
+  const lossCase = {
     prompt: [4, 5],
     completions: [
       [6, 7, 8],
@@ -63,7 +63,7 @@ describe('unmask loss', () => {
   ];
 
   it('prints the loss, the estimate and the advantage of every completion', async () => {
-    await writeFile('case.json', JSON.stringify(handCase));
+    await writeFile('case.json', JSON.stringify(lossCase));
     const result = await document(args('spg-mixture', 'case.json'));
     assert.deepEqual(Object.keys(result), ['loss', 'logp', 'advantages']);
     assert.deepEqual(result.advantages, [0.5, -0.5]);
@@ -73,7 +73,7 @@ describe('unmask loss', () => {
     assert.ok(Math.abs(result.loss - loss) < 1e-5);
     const positive = await document(args('spg-positive', 'case.json'));
     assert.deepEqual(positive.logp, [result.logp[0], 0]);
-    const paper = { ...handCase, settings: { ...handCase.settings, estimator: 'paper' } };
+    const paper = { ...lossCase, settings: { ...lossCase.settings, estimator: 'paper' } };
     await writeFile('paper.json', JSON.stringify(paper));
     const summed = await document(args('spg-mixture', 'paper.json'));
     assert.ok(
@@ -84,16 +84,16 @@ describe('unmask loss', () => {
   });
 
   it('rejects an invalid case by its field', async () => {
-    await writeFile('wrong.json', JSON.stringify({ ...handCase, rewards: [1] }));
+    await writeFile('wrong.json', JSON.stringify({ ...lossCase, rewards: [1] }));
     assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /has 2 completions, 1 reward and/);
-    await writeFile('wrong.json', JSON.stringify({ ...handCase, settings: { gamma: 1 } }));
-    assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /settings is wrong \(.*gamma/);
+    await writeFile('wrong.json', JSON.stringify({ ...lossCase, settings: { gamma: 1 } }));
+    assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /settings has the unknown field gamma/);
     await writeFile('wrong.json', '');
     assert.match(await refusal(args('spg-mixture', 'wrong.json'), 1), /wrong\.json is not valid JSON/);
   });
 
   it('prints text output without --json', async () => {
-    await writeFile('case.json', JSON.stringify(handCase));
+    await writeFile('case.json', JSON.stringify(lossCase));
     const { stdout } = await unmask(args('spg-eubo', 'case.json'));
     assert.match(stdout, /^loss [-\d.e]+\ncompletion 0: log p -[\d.]+, advantage 0\.5\ncompletion 1: .*-0\.5\n$/);
   });

@@ -92,7 +92,7 @@ describe('unmask infill-eval', () => {
   it('prints the same table for the same seed, and trains the n-gram without the files that contain gaps', async () => {
     const one = await unmask([...command(), '--kinds', 'line', '--length-given']);
     assert.equal(one.code, 0, one.stderr);
-    assert.match(one.stderr, /^1 files have gaps, so the n-gram does not count them$/m);
+    assert.match(one.stderr, /^Not counted for the n-gram, because they contain gaps: 1 file$/m);
     assert.match(one.stdout, /^The rest of a line: 3 gaps, \d of them with a middle that fits/);
     for (const name of rowNames('tiny-code', 'tiny-code, length given', 'n-gram'))
       assert.ok(one.stdout.includes(`\n  ${name} `), name);
@@ -119,9 +119,9 @@ describe('unmask infill-eval', () => {
     assert.match(await refusal(command('tiny-code', 'empty'), 1), /empty contains no readable source file/);
     assert.match(await refusal(command('tiny-code', 'nowhere'), 1), /nowhere cannot be read/);
     assert.match(await refusal(command('tiny-code', 'own', 'own'), 2), /nothing is left to count/);
-    const beside = (name: string) => refusal([...command(), '--autoregressive', name], 1);
-    assert.match(await beside('other-left'), /^other-left has another tokenizer than tiny-code/);
-    assert.match(await beside('tiny-code'), /^tiny-code is not an autoregressive model/);
+    const withBaseline = (name: string) => refusal([...command(), '--autoregressive', name], 1);
+    assert.match(await withBaseline('other-left'), /^other-left has another tokenizer than tiny-code/);
+    assert.match(await withBaseline('tiny-code'), /^tiny-code is not an autoregressive model/);
     assert.match(await refusal([...command(), '--kinds', 'word'], 2), /there is no kind word/);
     assert.match(await refusal([...command(), '--items', '1'], 2), /a whole number of at least 2/);
   });
@@ -163,7 +163,7 @@ describe('unmask infill-eval', () => {
     assert.deepEqual([found.index.files, found.index.bytes_per_character < 10], [3, true]);
     const { stdout } = await unmask(args);
     assert.match(stdout, /^The rest of a line: 4 gaps/);
-    assert.match(stdout, /balanced shows something in \d+ % of the gaps/);
+    assert.match(stdout, /balanced +a suggestion in \d+ % of the gaps/);
     assert.match(await refusal([...args, '--kinds', 'span'], 2), /--kinds does not go together with --workspace/);
     assert.match(await refusal(args.with(2, 'empty'), 1), /empty contains no readable source file/);
     assert.match(await refusal(args.with(2, 'nowhere'), 1), /nowhere cannot be read/);

@@ -25,11 +25,11 @@ const logitsOf = async (model: string): Promise<number[]> =>
 it("a merge that exceeds this machine's memory is rejected before weights are read", async (test) => {
   const checkpoint = tinyCheckpoint();
   const { adapter } = adapted(checkpoint, { base: 'tiny' });
-  await writeAdapter('beside', adapter);
+  await writeAdapter('adapter', adapter);
   // The base alone would fit, but not together with the merged weights.
   const limit = keptBytes(weightShapes(checkpoint.config)) + 1000;
   const constrained = test.mock.method(process, 'constrainedMemory', () => limit);
-  const merge = ['merge', './beside', '--model', 'merged', ...cpu];
+  const merge = ['merge', './adapter', '--model', 'merged', ...cpu];
   assert.match(await refusal(merge, 1), /The model needs .* of memory, but this machine has .*; choose a smaller/);
   constrained.mock.restore();
   assert.equal((await document(merge)).base, 'tiny');

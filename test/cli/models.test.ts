@@ -116,7 +116,7 @@ describe('unmask models', { timeout: 240_000 }, () => {
     assert.equal((await document(['models', 'add', id, '--dry-run'])).model.installed, tiny.commit);
   });
 
-  it('add opens a model first; with --force it adds a broken one and says what is wrong', async () => {
+  it('add opens a model first; with --force it adds a broken one and names the error', async () => {
     const folder = await writeTinyCheckpoint(path.join(home, 'broken'));
     const file = path.join(folder, 'model.safetensors');
     const tensors = await readSafetensors(file);

@@ -111,11 +111,11 @@ describe('gathered shards equal the whole', () => {
     // Numbers are left out, because times are among them.
     const words = async ({ page }: { page: string }) => (await readFile(page, 'utf8')).replace(/\d+/g, '0');
     assert.equal(await words(result), await words(whole));
-    assert.match(await refusal([...args, '--out', folder], 2), /is shared by shards; show their result with --gather/);
+    assert.match(await refusal([...args, '--out', folder], 2), /contains shards; show their result with --gather/);
     const staged = [...args, '--shard', '1/4', '--stage', 'runs', '--out', folder];
-    assert.match(await refusal(staged, 2), /is shared by shards without --stage/);
+    assert.match(await refusal(staged, 2), /contains shards that were run without --stage/);
     const noTrials = [...args, '--shard', '1/4', '--stage', 'trials', '--out', 'x'];
-    assert.match(await refusal(noTrials, 2), /there are no trials to share/);
+    assert.match(await refusal(noTrials, 2), /there are no trials to divide/);
     await rm(folder, { recursive: true });
   });
 
@@ -128,7 +128,10 @@ describe('gathered shards equal the whole', () => {
     await assertSameAsWhole(args, 2, 'trials', 'runs');
     const folders = (await readdir(folder)).filter((name) => name.startsWith('shards'));
     assert.deepEqual(folders, ['shards-runs', 'shards-trials']);
-    assert.match(await refusal([...args, '--shard', '1/2', '--out', folder], 2), /is shared by shards with --stage/);
+    assert.match(
+      await refusal([...args, '--shard', '1/2', '--out', folder], 2),
+      /contains shards that were run with --stage/,
+    );
   });
 
   it('of unmask exact, one of whose shards is killed and run again', async () => {
@@ -215,14 +218,14 @@ describe('shards are refused', () => {
     for (const [args, message] of [
       [[...score, '--shard', '3/2', ...out], /^--shard 3\/2: the index must be from 1 to 2/],
       [[...score, '--shard', '0/2', ...out], /^--shard 0\/2: the index must be from 1 to 2/],
-      [[...score, '--shard', '1/2'], /^--shard needs the folder that the shards share; give it with --out/],
+      [[...score, '--shard', '1/2'], /^--shard needs the folder with the rows of the shards; give it with --out/],
       [[...score, '--shard', '1/2', '--gather', ...out], /^--shard and --gather are two steps/],
       [[...score, ...out], /^--out belongs to --shard and --gather/],
       [[...score, '--shard-base', '0'], /^--shard-base belongs to --shard/],
       [['score', ...out, '--shard', '1/2'], /^unmask score needs --task and --file, or --gather/],
       [['compare'], /^unmask compare needs --task and --objectives, or --gather/],
       [['compare', '--gather', '--stage', 'runs', ...out], /^--stage belongs to --shard/],
-      [['compare', '--gather', '--cost-steps', '1', ...out], /^--cost-steps measures times on one quiet machine/],
+      [['compare', '--gather', '--cost-steps', '1', ...out], /^--cost-steps measures times on one idle machine/],
     ] as const)
       assert.match(await refusal(args, 2), message);
     assert.match(await refusal(['eval', '--gather', ...out], 1), /has no plan\.json, so there are no rows to gather/);

@@ -98,7 +98,7 @@ describe('a run on the rows of a file', () => {
     assert.deepEqual(new Set(events.map((event) => event.split)), new Set(['validation', 'test']));
   });
 
-  it('determines the test part for evaluations of its model, wherever that model is copied to', async () => {
+  it('determines the test part for evaluations of its model, also if that model is copied', async () => {
     const test = inPart(rows, split, 'test');
     await keepModel(dir, path.join(home, 'models'), 'kept');
     for (const model of [dir, path.join(dir, 'checkpoints', 'step-000003'), 'kept']) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Denoiser } from '../../src/diffusion/decoding-session.ts';
 import { type DecodingOptions, denoise } from '../../src/diffusion/denoise.ts';
+import { revealOrders } from '../../src/diffusion/reveal-rules.ts';
 import { drawToken, entropyOf, runnersUp } from '../../src/diffusion/token-distribution.ts';
 import type { Query } from '../../src/model/query.ts';
 import { Random } from '../../src/platform/random.ts';
@@ -242,6 +243,53 @@ describe('decoding by a threshold', () => {
   });
 });
 
+/** A model that is sure of token 3 with these confidences; one of the four tokens is the mask. */
+const confident = (shares: readonly number[]) =>
+  sure(shares.map((share) => Math.log((3 * share) / (1 - share)) - Math.log(1.5)));
+const shares = [0.95, 0.5, 0.92, 0.89, 0.91, 0.6];
+
+describe('decoding by a factor', () => {
+  const revealedAt = async (factor: number) => {
+    const [result] = await denoise(confident(shares), {
+      ...{ prompts: [[9]], seeds: [1] },
+      options: options({ order: 'factor', factor, steps: 1 }),
+    });
+    return [...result!.revealedAt];
+  };
+
+  it('demands more confidence the more tokens are revealed together', async () => {
+    // (n + 1)(1 - c): .95 gives .1, .92 gives .24 and .91 gives .36; then .91 gives .18 and .89 gives .33.
+    assert.deepEqual(await revealedAt(0.3), [0, 4, 0, 2, 1, 3]);
+    assert.deepEqual(await revealedAt(0.36001), [0, 3, 0, 1, 0, 2]);
+  });
+
+  it('reveals one token per step with a tiny factor, and all with a large one', async () => {
+    assert.deepEqual((await revealedAt(1e-9)).sort(), [0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(await revealedAt(100), [0, 0, 0, 0, 0, 0]);
+  });
+});
+
+describe('decoding by an entropy bound', () => {
+  const revealedAt = async (entropyBound: number) => {
+    const [result] = await denoise(confident(shares), {
+      ...{ prompts: [[9]], seeds: [1] },
+      options: options({ order: 'entropy', entropyBound, steps: 1 }),
+    });
+    return [...result!.revealedAt];
+  };
+
+  it('reveals tokens while the entropies of those before them do not exceed it', async () => {
+    // The entropies are .233 (.95), .334 (.92), .365 (.91), .423 (.89), .950 (.6) and 1.040 (.5) nats.
+    assert.deepEqual(await revealedAt(0.6), [0, 2, 0, 1, 0, 1]);
+    assert.deepEqual(await revealedAt(0.25), [0, 4, 0, 2, 1, 3]);
+  });
+
+  it('reveals one token per step with a bound of 0, and all with a large one', async () => {
+    assert.deepEqual((await revealedAt(0)).sort(), [0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(await revealedAt(100), [0, 0, 0, 0, 0, 0]);
+  });
+});
+
 describe('decoding in random order', () => {
   it("reveals in every order equally often, independently of the model's confidence", async () => {
     const orders = new Map<string, number>();
@@ -269,7 +317,7 @@ describe('a completion depends only on its prompt, its seed and the options', ()
     });
   const prompts = [[3], [4, 5], [6, 3, 4], [3]];
   const seeds = [11, 12, 13, 14];
-  for (const order of ['confidence', 'random', 'threshold'] as const)
+  for (const order of revealOrders)
     it(`in ${order} order`, async () => {
       const given = options({ order, block: 4, temperature: 0.8, threshold: 0.5 });
       const together = await denoise(mixing(), { prompts, seeds, options: given });
@@ -399,9 +447,11 @@ describe('invalid options are rejected with an error message', () => {
     [{ length: 0 }, /0 tokens in blocks of 6/],
     [{ block: 0 }, /blocks of 0/],
     [{ block: 2, steps: 2 }, /needs at least 3 steps, not 2/],
-    [{ order: 'random', steps: 0 }, /needs at least 1 steps, not 0/],
+    [{ order: 'random', steps: 0 }, /needs at least 1 step, not 0/],
     [{ threshold: 0 }, /threshold above 0/],
     [{ threshold: 1.5 }, /threshold above 0/],
+    [{ factor: 0 }, /factor above 0/],
+    [{ entropyBound: -0.1 }, /entropy bound of at least 0/],
     [{ temperature: -1 }, /temperature of at least 0/],
     [{ temperature: Number.NaN }, /temperature of at least 0/],
   ];

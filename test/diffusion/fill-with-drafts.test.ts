@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { newCanvas } from '../../src/diffusion/canvas.ts';
 import { type CanvasQuery, DecodingSession, type SessionContext } from '../../src/diffusion/decoding-session.ts';
 import { copiedDraft, fillWithDrafts } from '../../src/diffusion/fill-with-drafts.ts';
-import { type InfillRequest, infill } from '../../src/diffusion/infill.ts';
+import { type InfillRequest, infill, readAhead } from '../../src/diffusion/infill.ts';
 import type { InfillRules } from '../../src/diffusion/infill-result.ts';
 import { AutoregressiveWriter } from '../../src/infilling/autoregressive-model.ts';
 import { leftToRightCompleter } from '../../src/infilling/left-to-right.ts';
@@ -62,6 +62,39 @@ describe('a gap that is filled with drafts', () => {
     assert.equal(model.context.open + served.context.open, 0, 'all contexts were released');
   });
 
+  it('reads only what was typed since the context was read ahead, with the same text', async () => {
+    const load = () => LanguageModel.loadFrozen(oneThread(), { ...checkpoint, generation }, 'f32');
+    const [fresh, ahead] = [await load(), await load()];
+    const [before, suffix] = [text(50), text(9)];
+    await readAhead(ahead, { ...request, prefix: before, suffix, singleLine: true });
+    assert.equal(ahead.context.open, 0);
+    const read = ahead.work.tokens;
+    assert.ok(read > 50);
+    const gap = { prefix: `${before}1+`, suffix, singleLine: true };
+    const [expected, found] = [
+      await infill(fresh, { ...request, ...gap }),
+      await infill(ahead, { ...request, ...gap }),
+    ];
+    assert.equal(found.alternatives[0]!.text, expected.alternatives[0]!.text);
+    assert.equal(ahead.work.tokens, fresh.work.tokens, 'nothing was read twice');
+    for (const one of [fresh, ahead]) await one.dispose();
+  });
+
+  it('is not read ahead if the read is cancelled, or if the model keeps no context', async () => {
+    const before = served.work.tokens;
+    await assert.rejects(
+      readAhead(
+        served,
+        { ...request, prefix: text(20), suffix: '', singleLine: true },
+        { signal: AbortSignal.abort() },
+      ),
+      { name: 'AbortError' },
+    );
+    assert.equal(served.work.tokens, before);
+    await readAhead(model, { ...request, prefix: text(20), suffix: '', singleLine: true });
+    assert.equal(model.context.open, 0);
+  });
+
   it('does not depend on the length of the drafts, also at a temperature', async () => {
     const rules: InfillRules = {
       ...{ order: 'confidence', steps: 12, threshold: 1, mask: 2 },
@@ -100,7 +133,7 @@ describe('a gap that is filled with drafts', () => {
   it('takes few passes where the text repeats what came before', async () => {
     const line = [4, 5, 6, 7, 8, 9, 10, 11, 12];
     let passes = 0;
-    /** A model that continues the line, whatever it is asked for. */
+    /** A model that always continues the line. */
     const session = {
       predicts: true,
       async logits([query]: readonly CanvasQuery[]) {

@@ -6,7 +6,7 @@ import {
   maskAtRandomTime,
   maskEvenly,
   maskExactCount,
-  subset,
+  randomMask,
 } from '../../src/diffusion/masking.ts';
 import { Random } from '../../src/platform/random.ts';
 import { assertFrequencies } from './chi-square.ts';
@@ -91,13 +91,13 @@ describe('the forward process', () => {
 
   it('draws subsets of every size', () => {
     const random = new Random(5, 'subset');
-    for (let count = 0; count <= 5; count++) assert.equal(countOf(subset(5, count, random)), count);
+    for (let count = 0; count <= 5; count++) assert.equal(countOf(randomMask(5, count, random)), count);
   });
 });
 
 describe('the masks of an estimate', () => {
   const draws = 6000;
-  const shape = { prompt: 3, completion: 12, length: 9 };
+  const shape = { promptLength: 3, completionLength: 12, length: 9 };
   const options = { masking: 'block-random' as EstimatorMasking, block: 4, samples: 2, cleanTokenMasking: 0.15 };
   /** Parts of a mask: prompt, blocks of four. */
   const parts = (mask: Uint8Array) =>
@@ -158,7 +158,7 @@ describe('the masks of an estimate', () => {
     const counts = [0, 0];
     for (let draw = 0; draw < draws; draw++) {
       const [mask] = estimatorMasks(
-        { prompt: 0, completion: 8, length: 8 },
+        { promptLength: 0, completionLength: 8, length: 8 },
         { ...options, samples: 1, masking: 'block-all' },
         random,
       );
@@ -205,16 +205,24 @@ describe('the masks of an estimate', () => {
     const random = new Random(10, 'corners');
     for (let draw = 0; draw < 300; draw++) {
       const [one] = estimatorMasks(
-        { prompt: 2, completion: 4, length: 1 },
+        { promptLength: 2, completionLength: 4, length: 1 },
         { ...options, cleanTokenMasking: 0 },
         random,
       );
       assert.deepEqual([...one!], [0, 0, 1, 1, 1, 1]);
       // Ten tokens in blocks of four: the last block has two.
-      const many = estimatorMasks({ prompt: 0, completion: 10, length: 10 }, { ...options, samples: 7 }, random);
+      const many = estimatorMasks(
+        { promptLength: 0, completionLength: 10, length: 10 },
+        { ...options, samples: 7 },
+        random,
+      );
       assert.equal(many.length, 7);
       for (const mask of many) assert.ok(countOf(mask) >= 1);
-      const [wide] = estimatorMasks({ prompt: 1, completion: 4, length: 4 }, { ...options, block: 32 }, random);
+      const [wide] = estimatorMasks(
+        { promptLength: 1, completionLength: 4, length: 4 },
+        { ...options, block: 32 },
+        random,
+      );
       assert.equal(wide!.length, 5);
       assert.ok(countOf(wide!.slice(1)) >= 1);
     }

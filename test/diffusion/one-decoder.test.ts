@@ -44,7 +44,7 @@ describe('one decoder', async () => {
     ];
     assert.deepEqual(
       exported.map(([, name]) => name),
-      ['needsLogits', 'applyRevealRule'],
+      ['revealOrders', 'hasFixedSteps', 'needsLogits', 'applyRevealRule'],
     );
     assert.deepEqual(matching(files, /\bapplyRevealRule\(/), [
       'src/diffusion/fill-canvases.ts',
@@ -76,9 +76,10 @@ describe('one decoder', async () => {
       'src/model/inference-reader.ts',
       'src/model/language-model.ts',
     ]);
-    assert.deepEqual(matching(files, /\.context\b(?!\s*=)[^;\n]*\.(?:read|logits)\(|#reader\.(?:read|logits)\(/), [
-      'src/diffusion/decoding-session.ts',
-    ]);
+    assert.deepEqual(
+      matching(files, /\.context\b(?!\s*=)[^;\n]*\.(?:read|logits)\(|#contextReader\.(?:read|logits)\(/),
+      ['src/diffusion/decoding-session.ts'],
+    );
     assert.deepEqual(matching(files, /\bmodel\.context\b|#model\.context\b/), ['src/diffusion/decoding-session.ts']);
     assert.deepEqual(matching(files, /new DecodingSession\(/), [
       'src/diffusion/denoise.ts',

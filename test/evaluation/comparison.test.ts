@@ -190,7 +190,7 @@ test('an export contains every answer', async () => {
   assert.equal(lines.text.split('\n').length, 5);
 });
 
-test('a problem is identified by its content, whatever the order of its fields, and a duplicate has a count', () => {
+test('a problem is identified by its content, for any order of its fields, and a duplicate has a count', () => {
   const [one, two, three, other] = problemNames([
     { numbers: [1, 2], target: 3 },
     { target: 3, numbers: [1, 2] },

@@ -28,20 +28,20 @@ import { tinyEvaluation } from './tiny-evaluation.ts';
 let root: string;
 let model: string;
 let whole: EvaluationDocument;
-/** What the whole evaluation told, in order. */
-const told: (AnswersEstimate | 'batch')[] = [];
+/** The progress reports of the whole evaluation, in order. */
+const reports: (AnswersEstimate | 'batch')[] = [];
 before(async () => {
   root = await mkdtemp(path.join(tmpdir(), 'unmask-evaluation-'));
   model = await writeTinyCheckpoint(path.join(root, 'model'));
   whole = await startEvaluation(oneThread(), path.join(root, 'whole'), tinyEvaluation(model), {
-    onEstimate: (estimate) => told.push(estimate),
-    onProgress: () => told.push('batch'),
+    onEstimate: (estimate) => reports.push(estimate),
+    onProgress: () => reports.push('batch'),
   });
 });
 after(() => rm(root, { recursive: true }));
 
 it('says before the first answer what all answers will take', () => {
-  const [estimate, ...batches] = told;
+  const [estimate, ...batches] = reports;
   assert.ok(estimate && estimate !== 'batch' && batches.length > 1);
   assert.ok(batches.every((one) => one === 'batch'));
   assert.equal(estimate.answers, 2 * whole.n);

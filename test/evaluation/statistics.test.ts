@@ -74,7 +74,7 @@ test('a value that is not a share is reported as a bug in the caller', () => {
   assert.throws(() => wilsonInterval(3, 2), RangeError);
 });
 
-test('one yes or no per item gives the Wilson interval, whatever the unit', () => {
+test('one yes or no per item gives the Wilson interval, in any unit', () => {
   const bits = [1, 0, 1, 1, 0, 1, 1];
   assert.deepEqual(shareInterval(answers(bits)), wilsonInterval(5, 7));
   const grids = bits.map((bit) => ({ value: bit * 9, weight: 9 }));

@@ -27,7 +27,7 @@ test('a loss is stated as a loss', () => {
   );
 });
 
-test('an interval that includes zero allows no claim, whatever the sign, even if zero is a limit', () => {
+test('an interval that includes zero allows no claim, for either sign, even if zero is a limit', () => {
   for (const difference of [at(0.01), at(-0.01), at(0.02, 0, 0.04), at(0, 0, 0)]) {
     const [gain, control] = verdicts(result({ difference, versusControl: difference }));
     assert.match(gain ?? '', /^No measurable difference: cell accuracy went from /);

@@ -136,10 +136,10 @@ describe('the manifest', () => {
     }
   });
 
-  it('has a walkthrough of four steps, each with a picture, a command and a completion event', () => {
+  it('has a walkthrough of five steps, each with a picture, a command and a completion event', () => {
     const [walkthrough, ...others] = manifest.contributes.walkthroughs;
     assert.deepEqual(others, []);
-    assert.equal(walkthrough?.steps.length, 4);
+    assert.equal(walkthrough?.steps.length, 5);
     for (const { id, description, media, completionEvents } of walkthrough.steps) {
       assert.ok(existsSync(new URL(media.svg, root)), media.svg);
       assert.ok(media.altText.length > 20, id);

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { downloadItems, labelOf, modelGroups, offerLines, suits } from '../../src/extension/models/model-items.ts';
+import {
+  downloadItems,
+  labelOf,
+  modelGroups,
+  offerLines,
+  slowWarning,
+  suits,
+} from '../../src/extension/models/model-items.ts';
 import { publishedModels } from '../../src/extension/models/published-models.ts';
 import { parseHubId } from '../../src/platform/model-name.ts';
-import type { ModelSummary } from '../../src/protocol/runtime.ts';
+import type { ModelSummary, RuntimeStatus } from '../../src/protocol/runtime.ts';
 
 const model = (changes: Partial<ModelSummary>): ModelSummary => ({
   name: 'unmask-code',
@@ -51,6 +58,32 @@ describe('the model picker', () => {
       '17 MB · licence not stated · too large: needs about 32.0 GiB (16.0 GiB available)',
     );
     assert.equal(groups[2]?.items[0]?.name, '/home/me/runs/20250101-code');
+  });
+
+  it('says how long a suggestion takes where it was measured', () => {
+    const [group] = modelGroups([model({ suggestion_milliseconds: 642 })], 'another');
+    assert.equal(
+      group?.items[0]?.description,
+      'about 640 ms per suggestion here · 17 MB · licence mit · needs about 64 MiB (16.0 GiB available)',
+    );
+  });
+
+  it('warns about a model whose suggestions take seconds, after a few of them', () => {
+    const status = (requests: number, p50: number | null): RuntimeStatus => ({
+      state: 'ready',
+      model: 'org/large',
+      folder: null,
+      device: null,
+      problem: null,
+      latency: { requests, p50, p95: p50 },
+    });
+    assert.equal(
+      slowWarning(status(3, 9120)),
+      'The model org/large takes about 9.1 s per suggestion here. You can select a smaller one.',
+    );
+    assert.equal(slowWarning(status(2, 9120)), null);
+    assert.equal(slowWarning(status(200, 1900)), null);
+    assert.equal(slowWarning(status(0, null)), null);
   });
 
   it('offers an adapter whose base can be downloaded, with size and licence of the base', () => {

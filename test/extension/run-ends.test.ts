@@ -33,7 +33,7 @@ describe('endedRuns', () => {
   describe('claimEnd', () => {
     let notes: string;
     before(async () => {
-      notes = path.join(await mkdtemp(path.join(tmpdir(), 'unmask-ends-')), 'told');
+      notes = path.join(await mkdtemp(path.join(tmpdir(), 'unmask-ends-')), 'notified');
     });
     after(() => rm(path.dirname(notes), { recursive: true, force: true }));
 

@@ -14,25 +14,25 @@ const step = (number: number) => ({ step: number, time: number, reward: 0.5 });
 /** A running run, and the updates that a page receives about it. */
 async function followed() {
   const run = await RunWriter.create(await temporaryFolder(), newRun);
-  const told: PanelUpdate[] = [];
+  const updates: PanelUpdate[] = [];
   let listed: PanelRun | undefined = exampleRun({ dir: run.dir });
   const feed = new RunFeed(
     { dir: run.dir, role: 'shown' },
     () => listed,
-    (update) => told.push(update),
+    (update) => updates.push(update),
   );
-  return { run, feed, told, list: (entry: PanelRun | undefined) => (listed = entry) };
+  return { run, feed, updates, list: (entry: PanelRun | undefined) => (listed = entry) };
 }
 
 describe('the feed of a run', () => {
   it('sends the whole run, then what was added', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     await run.append(step(1));
     await feed.update();
     await run.append(step(2));
     await run.samples(2, []);
     await feed.update();
-    const [whole, added, ...others] = told;
+    const [whole, added, ...others] = updates;
     assert.ok(whole?.kind === 'run' && whole.role === 'shown' && whole.contents);
     assert.deepEqual(whole.contents.events, [step(1)]);
     assert.equal(whole.contents.configuration.task, 'sudoku4x4');
@@ -44,22 +44,22 @@ describe('the feed of a run', () => {
   });
 
   it('sends nothing if nothing changed', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     await feed.update();
     await feed.update();
-    assert.equal(told.length, 1);
+    assert.equal(updates.length, 1);
     await run.close('finished');
   });
 
   it('sends each event once, even if updates overlap', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     await feed.update();
     for (let number = 1; number <= 20; number++) {
       await run.append(step(number));
       void feed.update();
     }
     await feed.update();
-    const events = told.flatMap((update) => (update.kind === 'events' ? update.events : []));
+    const events = updates.flatMap((update) => (update.kind === 'events' ? update.events : []));
     assert.deepEqual(
       events.map((event) => event.step),
       Array.from({ length: 20 }, (_, index) => index + 1),
@@ -68,14 +68,14 @@ describe('the feed of a run', () => {
   });
 
   it('sends the whole run again if a resumed run has rewound its log', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     for (const number of [1, 2, 3]) await run.append(step(number));
     await run.checkpoint(2, async (folder) => writeFile(path.join(folder, 'state.json'), '{}'));
     await feed.update();
     await run.close('interrupted');
     const resumed = await RunWriter.resume(run.dir, 2);
     await feed.update();
-    const last = told.at(-1);
+    const last = updates.at(-1);
     assert.ok(last?.kind === 'run' && last.contents);
     assert.deepEqual(
       last.contents.events.map((event) => event.step),
@@ -85,12 +85,12 @@ describe('the feed of a run', () => {
   });
 
   it('computes warnings from all events, not only from the new ones', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     for (let number = 1; number <= 30; number++) await run.append({ ...step(number), reward: 0.9 });
     await feed.update();
     for (let number = 31; number <= 50; number++) await run.append({ ...step(number), reward: 0.1 });
     await feed.update();
-    const last = told.at(-1);
+    const last = updates.at(-1);
     assert.ok(last?.kind === 'events');
     assert.deepEqual(
       last.warnings.map(({ kind }) => kind),
@@ -100,21 +100,21 @@ describe('the feed of a run', () => {
   });
 
   it('reports that the run was deleted', async () => {
-    const { run, feed, told, list } = await followed();
+    const { run, feed, updates, list } = await followed();
     await feed.update();
     list(undefined);
     await feed.update();
     await feed.update();
-    assert.deepEqual(told.slice(1), [{ kind: 'run', role: 'shown', contents: null }]);
+    assert.deepEqual(updates.slice(1), [{ kind: 'run', role: 'shown', contents: null }]);
     await run.close('finished');
   });
 
   it('sends nothing after it is closed, and rejects an update that fails', async () => {
-    const { run, feed, told } = await followed();
+    const { run, feed, updates } = await followed();
     const update = feed.update();
     feed.close();
     await update;
-    assert.deepEqual(told, []);
+    assert.deepEqual(updates, []);
     const broken = new RunFeed(
       { dir: run.dir, role: 'compared' },
       () => exampleRun(),

@@ -62,7 +62,7 @@ export const transcripts: Readonly<Record<string, Transcript>> = {
     failure: { args: ['models', 'remove', 'nosuch', '--yes'] },
   },
   merge: {
-    success: { args: ['merge', './beside', '--model', 'merged', ...cpu] },
+    success: { args: ['merge', './adapter', '--model', 'merged', ...cpu] },
     failure: { args: ['merge', 'nosuch', '--model', 'merged'] },
   },
   export: {
@@ -170,13 +170,13 @@ export async function writeFixtures(): Promise<void> {
     tokenizer,
     generation: { ...tinyGeneration, line_canvas: 32, canvas: 64 },
   });
-  await writeAdapter('beside', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
+  await writeAdapter('adapter', adapted(tinyCheckpoint(), { base: 'tiny' }).adapter);
   await cp(path.join(import.meta.dirname, '..', 'model', 'references', 'llada'), 'published', { recursive: true });
   await cp(path.join(import.meta.dirname, '..', 'workspaces', 'till'), 'till', { recursive: true });
   for (const folder of ['own', 'read', 'empty', 'space']) await mkdir(folder);
   for (const name of ['Heap', 'Pool', 'Ring', 'Set', 'Tree'])
     await writeFile(`space/${name}.js`, [name, `${name}Queue`, `${name}Stack`].map(source).join('\n'));
-  const handCase = {
+  const lossCase = {
     prompt: [4, 5],
     completions: [[6, 7], [8]],
     rewards: [1, 0],
@@ -190,7 +190,7 @@ export async function writeFixtures(): Promise<void> {
     'empty/notes.md': 'Nothing that is code.\n',
     'before.ts': 'export class ',
     'after.ts': ' {\n}\n',
-    'case.json': JSON.stringify(handCase),
+    'case.json': JSON.stringify(lossCase),
     'rows.jsonl': `${JSON.stringify({ ...row, completion: `<answer>${row.solution}</answer>` })}\n`,
     'broken.jsonl': `${JSON.stringify(row)}\n`,
   };

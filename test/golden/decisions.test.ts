@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { UserError } from '../../src/platform/errors.ts';
 import type { CompletionTrace } from '../../src/protocol/runtime.ts';
-import { type Bench, bench, query, written } from '../runtime/scripted-completions.ts';
+import { query, type ScriptedCompletions, scriptedCompletions, written } from '../runtime/scripted-completions.ts';
 import { assertGolden } from './golden-file.ts';
 
 const never = new AbortController().signal;
@@ -12,51 +12,51 @@ const never = new AbortController().signal;
 const situations: Readonly<Record<string, () => Promise<CompletionTrace>>> = {
   'the rest of a line': async () =>
     last(
-      bench(() => written(['a + b;'])),
+      scriptedCompletions(() => written(['a + b;'])),
       'const c = |\n',
     ),
   'several lines, in an empty block': async () =>
     last(
-      bench(() => written(['  return a + b;\n}'])),
+      scriptedCompletions(() => written(['  return a + b;\n}'])),
       'function sum(a, b) {\n|',
     ),
   'the user asks for alternatives, and two are the same': async () =>
     last(
-      bench(() => written(['a;', 'b;', 'a;'])),
+      scriptedCompletions(() => written(['a;', 'b;', 'a;'])),
       'const c = |\n',
       { trigger: 'invoked' },
     ),
   'the second alternative leaves fewer syntax errors': async () =>
     last(
-      bench(() => written(['(a;', 'f(a);'])),
+      scriptedCompletions(() => written(['(a;', 'f(a);'])),
       'const c = |\n',
     ),
   'the user types what was suggested': async () => {
-    const on = bench(() => written(['total + 1;']));
+    const on = scriptedCompletions(() => written(['total + 1;']));
     await on.completions.complete(query('const c = |\n'), never);
     return last(on, 'const c = to|\n');
   },
   'a prefetched suggestion': async () => {
-    const on = bench(() => written(['next();']));
+    const on = scriptedCompletions(() => written(['next();']));
     await on.completions.prefetch(query('done();\n|'));
     return last(on, 'done();\n|');
   },
   'the model is unsure': async () =>
     last(
-      bench(() => written(['unsure;', ''], 0.1)),
+      scriptedCompletions(() => written(['unsure;', ''], 0.1)),
       'const c = |\n',
     ),
   'in a comment': async () =>
     last(
-      bench(() => written(['x'])),
+      scriptedCompletions(() => written(['x'])),
       '// the sum of |',
     ),
   'the next keystroke comes while the request waits': async () => {
-    const { completions } = bench(() => written(['x']));
+    const { completions } = scriptedCompletions(() => written(['x']));
     return (await completions.complete(query('const c = |\n'), AbortSignal.abort())).trace;
   },
   'the document changes while the model computes': async () => {
-    const on: Bench = bench(async ({ prefix }, { checkCancelled }) => {
+    const on: ScriptedCompletions = scriptedCompletions(async ({ prefix }, { checkCancelled }) => {
       if (prefix.endsWith(' ')) void on.completions.complete(query('const c = a|\n'), never);
       await checkCancelled!();
       return written(['a;']);
@@ -65,26 +65,26 @@ const situations: Readonly<Record<string, () => Promise<CompletionTrace>>> = {
   },
   'the suggestion list is open, and its selected item is not at the cursor': async () =>
     last(
-      bench(() => written(['x'])),
+      scriptedCompletions(() => written(['x'])),
       'a.|',
       { suggestionList: 'open' },
     ),
   'the suggestion list is open, and its selected item is at the cursor': async () =>
     last(
-      bench(() => written(['(a);'])),
+      scriptedCompletions(() => written(['(a);'])),
       'const c = sum|\n',
       { suggestionList: 'continued' },
     ),
   'there is no model': async () =>
     last(
-      bench(() => {
+      scriptedCompletions(() => {
         throw new UserError('There is no model nosuch; choose another one.');
       }),
       'const c = |\n',
     ),
 };
 
-async function last({ completions }: Bench, text: string, changes = {}): Promise<CompletionTrace> {
+async function last({ completions }: ScriptedCompletions, text: string, changes = {}): Promise<CompletionTrace> {
   await completions.complete(query(text, changes), never);
   return completions.last as CompletionTrace;
 }

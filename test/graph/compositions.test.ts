@@ -83,18 +83,6 @@ const cases: Case[] = [
       data: rows(weight).map((to, out) => sum(to.map((value, i) => value * x.data[i]!)) + bias.data[out]!),
     }),
   },
-  {
-    name: 'rmsNorm',
-    operands: [n(2, 2, 4), n(4)],
-    build: (x, gain) => c.rmsNorm(x, gain, 1e-5),
-    expected: (x, gain) => ({
-      shape: [2, 2, 4],
-      data: rows(x).flatMap((row) => {
-        const scale = Math.sqrt(sum(row.map((value) => value * value)) / 4 + 1e-5);
-        return row.map((value, i) => (value / scale) * gain.data[i]!);
-      }),
-    }),
-  },
 ];
 
 for (const { label, open } of engines) {

@@ -225,6 +225,15 @@ export const cases: { readonly [P in PrimitiveName]: readonly Case[] } = {
     ...unary(p.logSoftmax).slice(1),
     { about: 'far apart', operands: [f32([2, 3], [1000, 999, -1000, 0, 0, 0])], build: p.logSoftmax },
   ],
+  rmsNorm: [
+    { about: 'a row', operands: [n(4), n(4)], build: (x, gain) => p.rmsNorm(x, gain, 1e-6) },
+    { about: 'inner rows', operands: [n(2, 3, 8), n(8)], build: (x, gain) => p.rmsNorm(x, gain, 0.1) },
+    {
+      about: 'a row of zeros',
+      operands: [f32([2, 3], [0, 0, 0, 3, -4, 5]), n(3)],
+      build: (x, gain) => p.rmsNorm(x, gain, 0.01),
+    },
+  ],
   topValues: [{ about: 'of rows', operands: [n(2, 3, 7)], build: (x) => p.topValues(x, 3), blocked: true }],
   topIndices: [
     {

@@ -92,6 +92,7 @@ describe('shape rules', () => {
     ['concat', () => p.concat([x, p.input('y', [3, 2])], 0), /differ along other axes/],
     ['reduceSum', () => p.reduceSum(x, [2]), /no axis 2/],
     ['softmax', () => p.softmax(p.input('s', [])), /axis/],
+    ['rmsNorm', () => p.rmsNorm(x, p.input('g', [2]), 1e-6), /the gain must be \[3\]/],
     ['gather', () => p.gather(x, p.input('f', [2])), /indices must be i32/],
     ['gather from a scalar', () => p.gather(p.input('s', []), i), /axis/],
     ['scatterAdd', () => p.scatterAdd(i, p.input('u', [3, 2]), 4), /the leading axes of the updates/],

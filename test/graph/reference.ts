@@ -176,6 +176,15 @@ const evaluations: { readonly [P in Exclude<PrimitiveName, 'input' | 'state'>]: 
       sum(positions.map((position) => (at(indices!, position) === row ? at(updates!, [...position, ...index]) : 0))),
     );
   },
+  rmsNorm: ([x, gain], { epsilon }) => {
+    const width = x!.shape.at(-1)!;
+    const meanSquare = (index: readonly number[]) =>
+      sum(Array.from({ length: width }, (_, i) => at(x!, [...index.slice(0, -1), i]) ** 2)) / width;
+    return tabulate(
+      x!.shape,
+      (index) => (at(x!, index) / Math.sqrt(meanSquare(index) + epsilon)) * at(gain!, index.slice(-1)),
+    );
+  },
   pick: ([x, indices]) => tabulate(indices!.shape, (index) => at(x!, [...index, at(indices!, index)])),
   oneHot: ([indices], { depth }) =>
     tabulate([...indices!.shape, depth], (index) => truth(at(indices!, index.slice(0, -1)) === index.at(-1))),

@@ -52,7 +52,7 @@ describe('writing from the left', () => {
     assert.deepEqual(await writeMiddles(next, model, { ...once, width: 3 }), ['ooo']);
   });
 
-  it('spells out the word under way first', async () => {
+  it('spells the rest of the typed word first', async () => {
     const [text] = await writeMiddles(writing('total;'), model, { ...once, healed: 'to' });
     assert.equal(text, 'tal;');
     const [forced] = await writeMiddles(writing('one;'), model, { ...once, healed: 'ot', width: 1 });
@@ -89,7 +89,7 @@ describe('the n-gram that fills gaps', () => {
       ends: new Ngram([middle, middle], { vocabulary, order: 3, contextLength: 2 }),
     },
   );
-  it('gives every token and the end a share, all together one, and ends no middle before it is begun', async () => {
+  it('gives every token and the end a probability, which sum to 1, and ends no middle before its first token', async () => {
     const { next } = await writer.read({ prefix: 'const total =' });
     for (const written of [[], text.slice(4, 6), text.slice(0, -1)]) {
       const [logits] = await next([written]);

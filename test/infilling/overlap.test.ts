@@ -12,7 +12,7 @@ describe('a text for a gap', () => {
     assert.equal(withoutOverlap('total', 'total;'), '');
   });
 
-  it('loses punctuation that follows already, whatever it closes', () => {
+  it('loses punctuation that follows already, of any kind', () => {
     assert.equal(withoutOverlap('1 + 2;', ';\n'), '1 + 2');
     assert.equal(withoutOverlap('f(x);', ';\n'), 'f(x)');
     assert.equal(withoutOverlap('a,', ', b)'), 'a');

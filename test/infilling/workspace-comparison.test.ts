@@ -8,7 +8,7 @@ const answer = (text: string, probability: number, milliseconds = 1): WorkspaceA
   milliseconds,
 });
 
-it('compares methods on the same gaps: what is right, its first word, and what would be shown at each threshold', () => {
+it('compares methods on the same gaps: exact matches, first words, and the suggestions shown at each threshold', () => {
   const items = ['one(1);', 'two(2);', 'three(3);', 'four(4);'].map((middle) => ({ middle }));
   const copies = {
     name: 'copies',

@@ -164,17 +164,17 @@ describe('an adapter is rejected', () => {
   for (const [fields, message] of [
     [{ peft_type: 'IA3' }, /peft_type "IA3" is not supported/],
     [{ use_dora: true }, /use_dora = true \(DoRA\) is not supported/],
-    [{ alpha_pattern: { q_proj: 0 } }, /alpha_pattern\.q_proj is wrong/],
+    [{ alpha_pattern: { q_proj: 0 } }, /alpha_pattern\.q_proj must be above 0, not 0/],
     [{ bias: 'all' }, /bias = "all" .* is not supported/],
     [{ modules_to_save: ['lm_head'] }, /modules_to_save = \["lm_head"\] .* is not supported/],
-    [{ rank_pattern: { q_proj: 1.5 } }, /rank_pattern\.q_proj is wrong/],
+    [{ rank_pattern: { q_proj: 1.5 } }, /rank_pattern\.q_proj must be a whole number, not 1\.5/],
     [{ layers_to_transform: [0] }, /layers_to_transform/],
     [{ fan_in_fan_out: true }, /fan_in_fan_out/],
     [{ init_lora_weights: 'pissa' }, /init_lora_weights = "pissa"/],
     [{ target_modules: ['q_proj', 'lm_head'] }, /target_modules: there is no projection lm_head; .* q_proj, k_proj/],
     [{ target_modules: [] }, /no projection is named/],
-    [{ r: 0 }, /r is wrong/],
-    [{ lora_alpha: 0 }, /lora_alpha is wrong/],
+    [{ r: 0 }, /r must be above 0, not 0/],
+    [{ lora_alpha: 0 }, /lora_alpha must be above 0, not 0/],
     [{ r: 4 }, /q_proj\.lora_A\.weight is \[3,8\], but .* require \[4,8\]/],
     [{ base_model_name_or_path: null }, /does not name its base/],
     [
@@ -268,7 +268,7 @@ describe('an adapter is rejected', () => {
     );
     await assertRejected(
       await changed((folder) => writeJson(path.join(folder, 'base_model.json'), { digest: null, precision: 'int2' })),
-      /base_model\.json: precision is wrong/,
+      /base_model\.json: precision must be /,
     );
   });
 });

@@ -48,7 +48,7 @@ describe('a byte-pair tokenizer', () => {
     assert.ok(!mergesOf(files).some(([, second]) => second.includes('d')));
   });
 
-  it('breaks ties in favour of older tokens, whatever the order of the texts', () => {
+  it('breaks ties in favour of older tokens, for any order of the texts', () => {
     const texts = ['yz yz yz', 'bc bc bc', 'mn mn mn'];
     const merges = mergesOf(trainBytePairs(texts, 300));
     assert.deepEqual(merges.slice(0, 3), [

@@ -106,8 +106,8 @@ describe("a prompt in the model's chat template", () => {
   });
 
   it('uses chat_template.jinja if there is one, and the template named default in a list', async () => {
-    const beside = await withTemplate('wrong', '{{ messages[0].content }}!');
-    assert.equal(shown(beside, beside.encodeChat('Hm')), 'Hm!');
+    const withOther = await withTemplate('wrong', '{{ messages[0].content }}!');
+    assert.equal(shown(withOther, withOther.encodeChat('Hm')), 'Hm!');
     const listed = await withTemplate([
       { name: 'tool_use', template: 'wrong' },
       { name: 'default', template: '{{ messages[0].content }}?' },

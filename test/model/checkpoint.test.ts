@@ -166,7 +166,7 @@ describe('an invalid checkpoint folder is rejected', () => {
     const foreign = await weights((all) => all.set('model.layers.9.bias', { shape: [1], data: Float32Array.of(1) }));
     await assertRejected(foreign, file, /holds the tensor model\.layers\.9\.bias/);
     const reshaped = await weights((all) => all.set(name, { shape: [2, 2], data: new Float32Array(4) }));
-    await assertRejected(reshaped, file, /q_norm\.weight is \[2,2\] where config\.json calls for \[4\]/);
+    await assertRejected(reshaped, file, /q_norm\.weight is \[2,2\], but config\.json requires \[4\]/);
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY])
       await assertRejected(
         await weights((all) => all.get(name)!.data.fill(bad, 2, 3)),
@@ -182,11 +182,19 @@ describe('an invalid checkpoint folder is rejected', () => {
     const changed = (change: (config: Record<string, unknown>) => void) => json(file, change);
     const set = (values: Record<string, unknown>) => changed((config) => Object.assign(config, values));
     await assertRejected(await set({ model_type: 'mamba' }), file, /model_type "mamba" is not supported/);
-    await assertRejected(await set({ hidden_size: 0 }), file, /hidden_size is wrong/);
-    await assertRejected(await set({ num_hidden_layers: 1.5 }), file, /num_hidden_layers is wrong/);
-    await assertRejected(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps is wrong/);
-    await assertRejected(await set({ attention: 'sideways' }), file, /attention is wrong/);
-    await assertRejected(await changed((config) => delete config.qk_norm), file, /qk_norm is wrong/);
+    await assertRejected(await set({ hidden_size: 0 }), file, /hidden_size must be /);
+    await assertRejected(
+      await set({ num_hidden_layers: 1.5 }),
+      file,
+      /num_hidden_layers must be a whole number, not 1\.5/,
+    );
+    await assertRejected(await set({ rms_norm_eps: 'small' }), file, /rms_norm_eps must be a number, not "small"/);
+    await assertRejected(await set({ attention: 'sideways' }), file, /attention must be .*, not "sideways"/);
+    await assertRejected(
+      await changed((config) => delete config.qk_norm),
+      file,
+      /qk_norm is missing; it must be true or false/,
+    );
     await assertRejected(
       await changed((config) => delete config.block_size),
       file,
@@ -214,8 +222,8 @@ describe('an invalid checkpoint folder is rejected', () => {
 
   it("if generation_config.json is invalid, with the field's name", async () => {
     const folder = await json('generation_config.json', (content) => Object.assign(content, { block_length: -1 }));
-    await assertRejected(folder, 'generation_config.json', /block_length is wrong/);
+    await assertRejected(folder, 'generation_config.json', /block_length (must|is missing)/);
     const list = await spoilt((copy) => writeFile(path.join(copy, 'generation_config.json'), '[]'));
-    await assertRejected(list, 'generation_config.json', /is wrong/);
+    await assertRejected(list, 'generation_config.json', /the file must be an object/);
   });
 });

@@ -47,7 +47,7 @@ it('a configuration that is not an object is rejected', () => {
   for (const value of [null, 5, 'text', []])
     assert.throws(() => parseConfig(value, 'folder/config.json'), {
       name: 'UserError',
-      message: /^folder\/config\.json: the configuration is wrong/,
+      message: /^folder\/config\.json: the configuration must be an object/,
     });
 });
 

@@ -139,7 +139,7 @@ describe('shards and their index', () => {
         await json('llada', index, (content) => {
           for (const tensor of Object.keys(mapOf(content))) mapOf(content)[tensor] = name;
         }),
-        /is not the name of a safetensors file beside it/,
+        /is not the name of a safetensors file in the same folder/,
       );
     const elsewhere = path.join(root, 'elsewhere.safetensors');
     const linked = await spoilt('llada', async (folder) => {
@@ -212,23 +212,23 @@ describe('a published configuration', () => {
     ['dream', { hidden_size: null }, /hidden_size is missing/],
     ['dream', { hidden_size: '32' }, /hidden_size is "32"/],
     ['dream', { num_hidden_layers: -1 }, /num_hidden_layers is -1/],
-    ['dream', { num_attention_heads: 3 }, /head_dim is 10\.6\d* where a positive whole number/],
+    ['dream', { num_attention_heads: 3 }, /head_dim is 10\.6\d*, but it must be a positive whole number/],
     ['dream', { rope_theta: 0 }, /rope_theta is 0/],
     ['dream', { tie_word_embeddings: 'yes' }, /tie_word_embeddings is "yes"/],
     ['dream', { mask_token_id: 1e6 }, /below vocab_size/],
     ['dream', { mask_token_id: -1 }, /mask_token_id is -1/],
-    ['dream', { eos_token_id: [-1, 1] }, /eos_token_id is \[-1,1\] where a token's id is needed/],
-    ['dream', { attention: 'sliding' }, /attention is wrong/],
+    ['dream', { eos_token_id: [-1, 1] }, /eos_token_id is \[-1,1\], but it must be a token's id/],
+    ['dream', { attention: 'sliding' }, /attention must be full/],
     ['qwen3', { attention: 'full' }, /Neither .* nor another file of its folder names a mask token/],
     ['qwen3', { eos_token_id: null, attention_bias: true }, /lacks the tensor .*bias/],
     ['dream', { attention: 'block-causal' }, /needs a block_size/],
     ['llada2-moe', { n_group: 5 }, /num_experts must be a multiple of n_group/],
     ['llada2-moe', { topk_group: 5 }, /topk_group/],
     ['llada2-moe', { num_experts_per_tok: 7 }, /num_experts_per_tok must be at most/],
-    ['llada2-moe', { partial_rotary_factor: 2 }, /partial_rotary_factor is wrong/],
+    ['llada2-moe', { partial_rotary_factor: 2 }, /partial_rotary_factor must be at most 1/],
     ['llada2-moe', { first_k_dense_replace: 'none' }, /first_k_dense_replace is "none"/],
     ['llada2-moe', { num_experts: 16 }, /lacks the tensor .*experts\.12\.|gate\.weight is \[12,32\]/],
-    ['llada', { n_kv_heads: 2 }, /k_proj\.weight is \[32,32\] where config\.json calls for \[16,32\]/],
+    ['llada', { n_kv_heads: 2 }, /k_proj\.weight is \[32,32\], but config\.json requires \[16,32\]/],
     ['open-dcoder', { tie_word_embeddings: false }, /lacks the tensor lm_head\.weight/],
     ['open-dcoder', { model_type: 'gpt2' }, /model_type "gpt2" is not supported; known are unmask, a2d-qwen2/],
   ];

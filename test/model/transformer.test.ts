@@ -91,7 +91,7 @@ describe('causal attention', () => {
 });
 
 describe('a batch', () => {
-  it('gives a row the same logits whatever other rows it contains', async () => {
+  it('gives a row the same logits with any other rows', async () => {
     const model = await LanguageModel.load(engine, tinyCheckpoint(everyOption));
     const random = new Random(5, 'company');
     const rows = Array.from({ length: 9 }, (_, index) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { fitText, memorySize } from '../../src/platform/amounts.ts';
+import { fitText, memorySize, suggestionTimeText } from '../../src/platform/amounts.ts';
 import { progressLine, readProgressLine } from '../../src/platform/download-progress.ts';
 
 it('formats memory sizes, and whether a model fits', () => {
@@ -11,6 +11,13 @@ it('formats memory sizes, and whether a model fits', () => {
     'too large: needs about 32.0 GiB (16.0 GiB available)',
   );
   assert.equal(fitText({ needed: null, available: 2 ** 34 }), 'memory need unknown (16.0 GiB available)');
+});
+
+it('formats the time of a suggestion', () => {
+  assert.deepEqual(
+    [4.2, 87, 642, 994.9, 999, 1250, 9940, 52_300].map((time) => suggestionTimeText(time).slice(6, -20)),
+    ['4 ms', '90 ms', '640 ms', '990 ms', '1.0 s', '1.3 s', '9.9 s', '52 s'],
+  );
 });
 
 it('formats download progress as a line that can be parsed', () => {

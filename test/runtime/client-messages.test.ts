@@ -105,8 +105,7 @@ it('a stream with a wrong length or a body that is not JSON ends the server with
     stream.write(sent);
     await assert.rejects(broken, {
       name: 'UserError',
-      message:
-        /^The client sent something that is not a message \(.*\); the server ends, so that it can be restarted\.$/s,
+      message: /^The client sent an invalid message \(.*\); the server exits, so that it can be restarted\.$/s,
     });
   }
   const stream = new PassThrough();

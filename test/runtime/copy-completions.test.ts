@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CopyCandidate } from '../../src/copies/find-copies.ts';
 import { UserError } from '../../src/platform/errors.ts';
-import { bench, query, written } from './scripted-completions.ts';
+import { query, scriptedCompletions, written } from './scripted-completions.ts';
 
 const never = new AbortController().signal;
 
@@ -47,7 +47,11 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe('copies', () => {
   it('that are likely are shown at once, and the alternatives of the model join them', async () => {
-    const { completions } = bench(() => written(['sum(a);']), {}, { copies: async () => [copy('sum(prices);')] });
+    const { completions } = scriptedCompletions(
+      () => written(['sum(a);']),
+      {},
+      { copies: async () => [copy('sum(prices);')] },
+    );
     const first = await completions.complete(at, never);
     assert.deepEqual(first.texts, ['sum(prices);']);
     assert.deepEqual([first.trace.source, first.trace.outcome, first.trace.forwards], ['copies', 'shown', 0]);
@@ -64,16 +68,20 @@ describe('copies', () => {
 
   it('that are unlikely wait for the model, and are shown after it if you ask', async () => {
     const parts = { copies: async () => [copy('sum(prices);', weak)] };
-    const { completions, asked } = bench(() => written(['sum(a);'], 0.99), {}, parts);
+    const { completions, requests } = scriptedCompletions(() => written(['sum(a);'], 0.99), {}, parts);
     const { texts, trace } = await completions.complete({ ...at, trigger: 'invoked' }, never);
-    assert.deepEqual([texts, trace.source, asked.length], [['sum(a);', 'sum(prices);'], 'model', 1]);
+    assert.deepEqual([texts, trace.source, requests.length], [['sum(a);', 'sum(prices);'], 'model', 1]);
   });
 
   it('are one suggestion with an equal alternative of the model, which makes it more likely', async () => {
     const middling = copy('sum(prices);', { matched: 8, following: 0, share: 0.2, topShare: 0.2 });
-    const { completions } = bench(() => written(['sum(prices);'], 0.9), {}, { copies: async () => [middling] });
+    const { completions } = scriptedCompletions(
+      () => written(['sum(prices);'], 0.9),
+      {},
+      { copies: async () => [middling] },
+    );
     const { trace } = await completions.complete({ ...at, trigger: 'invoked' }, never);
-    const alone = bench(() => written(['other();'], 0.9), {}, { copies: async () => [middling] });
+    const alone = scriptedCompletions(() => written(['other();'], 0.9), {}, { copies: async () => [middling] });
     const { trace: before } = await alone.completions.complete({ ...at, trigger: 'invoked' }, never);
     const probability = before.alternatives.find(({ copiedFrom }) => copiedFrom)!.probability!;
     assert.equal(trace.alternatives.length, 1);
@@ -83,7 +91,11 @@ describe('copies', () => {
 
   it('are explained where files cannot be read', async () => {
     const problem = '/work has 20001 files.';
-    const { completions } = bench(() => written(['a;']), {}, { copies: async () => [], copyProblems: () => [problem] });
+    const { completions } = scriptedCompletions(
+      () => written(['a;']),
+      {},
+      { copies: async () => [], copyProblems: () => [problem] },
+    );
     const { trace } = await completions.complete(at, never);
     assert.match(trace.path.join('\n'), /Copies come from open documents only, .*20001 files\./);
     assert.match(trace.path.join('\n'), /No text of the workspace follows the same context\./);
@@ -94,26 +106,26 @@ describe('copies', () => {
       throw new UserError('There is no model.');
     };
     const middling = copy('sum(prices);', { matched: 12, following: 4, rival: 12, share: 0.3, topShare: 0.3 });
-    const { completions } = bench(fails, {}, { copies: async () => [middling] });
+    const { completions } = scriptedCompletions(fails, {}, { copies: async () => [middling] });
     const { texts, trace } = await completions.complete(at, never);
     assert.deepEqual([texts, trace.source], [['sum(prices);'], 'copies']);
     assert.match(trace.path.join('\n'), /There is no model\. Only copies can be shown\./);
-    const none = bench(fails, {}, { copies: async () => [] });
+    const none = scriptedCompletions(fails, {}, { copies: async () => [] });
     assert.equal((await none.completions.complete(at, never)).trace.outcome, 'no-model');
   });
 
   it('are all that is shown in a language that the model was not trained on', async () => {
     const unreadLanguage = async (language: string) => (language === 'python' ? 'm was not trained on python.' : null);
     const python = { ...at, languageId: 'python' };
-    const { completions, asked } = bench(
+    const { completions, requests } = scriptedCompletions(
       () => written(['x = 1']),
       {},
       { unreadLanguage, copies: async () => [copy('sum(prices)')] },
     );
     assert.deepEqual((await completions.complete(python, never)).texts, ['sum(prices)']);
     await settled();
-    assert.equal(asked.length, 0);
-    const alone = bench(() => written(['x = 1']), {}, { unreadLanguage });
+    assert.equal(requests.length, 0);
+    const alone = scriptedCompletions(() => written(['x = 1']), {}, { unreadLanguage });
     const { trace } = await alone.completions.complete(python, never);
     assert.deepEqual([trace.outcome, trace.reason], ['no-model', 'm was not trained on python.']);
     assert.deepEqual((await alone.completions.complete(at, never)).texts, ['x = 1']);
@@ -125,31 +137,31 @@ describe('copies', () => {
       looked++;
       return [copy('{ a: 1, a: 2 };')];
     };
-    const { completions, settings } = bench(() => written(['sum(a);']), {}, { copies });
+    const { completions, settings } = scriptedCompletions(() => written(['sum(a);']), {}, { copies });
     const { trace } = await completions.complete({ ...at, trigger: 'invoked' }, never);
     assert.equal(trace.alternatives.find(({ copiedFrom }) => copiedFrom)!.discardedBy, 'repeats a key');
     settings.value = { ...settings.value, copies: false };
-    completions.forget();
+    completions.clearCache();
     await completions.complete(at, never);
     assert.equal(looked, 1);
   });
 });
 
 describe('the gate', () => {
-  it('holds back what is unlikely while the user types, says so, and not what the user asks for', async () => {
-    const { completions } = bench(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
+  it('does not show unlikely suggestions while the user types, gives the reason, and shows them on request', async () => {
+    const { completions } = scriptedCompletions(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
     const { texts, trace } = await completions.complete(at, never);
     assert.deepEqual([texts, trace.outcome], [[], 'discarded']);
     assert.equal(trace.reason, 'The only candidate was rejected: unlikely to be right.');
-    const asked = bench(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
-    assert.deepEqual((await asked.completions.complete({ ...at, trigger: 'invoked' }, never)).texts, ['sum(a);']);
+    const requests = scriptedCompletions(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
+    assert.deepEqual((await requests.completions.complete({ ...at, trigger: 'invoked' }, never)).texts, ['sum(a);']);
   });
 
   it('shows more if it is eager than if it is careful', async () => {
     const shown: string[] = [];
     for (const eagerness of ['always', 'eager', 'balanced', 'careful'] as const)
       for (let confidence = 0.4; confidence < 1; confidence += 0.05) {
-        const { completions } = bench(() => written(['sum(a);'], confidence), { eagerness });
+        const { completions } = scriptedCompletions(() => written(['sum(a);'], confidence), { eagerness });
         shown.push(...(await completions.complete(at, never)).texts.map(() => eagerness));
       }
     const times = (level: string) => shown.filter((one) => one === level).length;
@@ -160,8 +172,8 @@ describe('the gate', () => {
 });
 
 it('a very long line is not completed', async () => {
-  const { completions, asked } = bench(() => written(['1,']));
+  const { completions, requests } = scriptedCompletions(() => written(['1,']));
   const { trace } = await completions.complete(query(`const data = [${'12,'.repeat(30_000)}|]`), never);
-  assert.deepEqual([trace.outcome, asked.length], ['long-line', 0]);
+  assert.deepEqual([trace.outcome, requests.length], ['long-line', 0]);
   assert.match(trace.reason, /^The cursor is in a line of 90,01\d characters; lines of more than 2,000 are not/);
 });

@@ -11,7 +11,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import { type CompletionSettings, lastCompletion, settingsChanged } from '../../src/protocol/runtime.ts';
-import type { CompletionParts } from '../../src/runtime/completions.ts';
+import type { CompletionDependencies } from '../../src/runtime/completions.ts';
 import { coveredAfterCursor, fittedToSuffix } from '../../src/runtime/inline/closing-characters.ts';
 import { serve } from '../../src/runtime/server.ts';
 import { scanBrackets } from '../../src/syntax/brackets.ts';
@@ -32,7 +32,7 @@ interface Position {
 async function connect(infill: (prefix: string, suffix: string) => string) {
   const [toServer, toClient] = [new PassThrough(), new PassThrough()];
   const asked: { prefix: string; suffix: string }[] = [];
-  const model: CompletionParts['infill'] = async ({ prefix, suffix }) => {
+  const model: CompletionDependencies['infill'] = async ({ prefix, suffix }) => {
     asked.push({ prefix, suffix });
     return written([infill(prefix, suffix)]);
   };
@@ -139,7 +139,7 @@ it('letters that an input method replaced are not kept in the cache', async () =
   assert.equal((await complete(at(0, 4), { kind: 2 }))[0]!.insertText, 'nihao();');
   await change(4, 4, 'n');
   assert.equal((await complete(at(0, 5), { kind: 2 }))[0]!.insertText, 'ihao();');
-  assert.equal(asked.length, 1, 'what is typed as suggested is served from the cache');
+  assert.equal(asked.length, 1, 'text that is typed as suggested is answered from the cache');
   // The input method writes "n", then "ni", and replaces it by the character that the user chose.
   await change(4, 5, 'ni');
   await complete(at(0, 6), { kind: 2 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
@@ -7,6 +7,9 @@ import { resolveModel } from '../../src/catalogue/resolve-model.ts';
 import { writeAdapter } from '../../src/model/adapter-folder.ts';
 import { readCheckpoint, writeCheckpoint } from '../../src/model/checkpoint.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
+import { loadForInference } from '../../src/model/load-served.ts';
+import { mergeAdapter } from '../../src/model/merge-adapter.ts';
+import { keepServingPrecision } from '../../src/model/serving-precision.ts';
 import { ModelResidency } from '../../src/runtime/model-residency.ts';
 import { assertNear } from '../model/assert-near.ts';
 import { adapted } from '../model/tiny-adapter.ts';
@@ -108,9 +111,9 @@ it('releases its memory when it is evicted, and reads the model again afterwards
   await residency.reconsider();
   assert.deepEqual([residency.residency.state, residency.residency.problem], ['evicted', reason]);
   await assert.rejects(model.rawLogits(Int32Array.of(4, 2, 5)), 'its weights were released');
-  const told = states.length;
+  const reported = states.length;
   await residency.reconsider();
-  assert.equal(states.length, told, 'the same reason is reported once');
+  assert.equal(states.length, reported, 'the same reason is reported once');
   reason = 'The model made room for two.';
   await residency.reconsider();
   assert.equal(residency.residency.problem, reason);
@@ -126,4 +129,37 @@ it('releases its memory when it is evicted, and reads the model again afterwards
   assert.deepEqual(await logitsOf(), before);
   assert.equal(states.at(-1), 'ready');
   for (const [device, bytes] of requested) assert.ok(device === 'cpu' && bytes > 0);
+});
+
+it('merges an installed adapter into a base that is served in 8 bits, but not the adapter of a run', async () => {
+  const before = process.env.UNMASK_HOME;
+  process.env.UNMASK_HOME = folder('home');
+  try {
+    await keepServingPrecision(folder('base'), { rows: [], chosen: 'w8a8' }, new Map());
+    await cp(folder('wild'), folder('home/models/wild'), { recursive: true });
+    const choice = (name: string) => ({ model: name, engine: 'onnx', device: 'cpu' });
+    const residency = new ModelResidency(choice('wild'), () => undefined);
+    const logitsOf = async (model: LanguageModel) => [...(await model.rawLogits(Int32Array.of(4, 2, 5)))];
+    const merged = await residency.get();
+    assert.deepEqual([merged.adapter, merged.precision], [undefined, 'w8a8']);
+    const engine = oneThread();
+    const whole = await mergeAdapter(engine, await readCheckpoint(await resolveModel('wild')));
+    const expected = await LanguageModel.loadFrozen(engine, whole, 'w8a8');
+    const logits = await logitsOf(merged);
+    assertNear(logits, await logitsOf(expected), 'merged', 1e-5);
+    assert.equal(await residency.get(), merged, 'it stays loaded');
+
+    residency.choose(choice(folder('calm')));
+    const beside = await residency.get();
+    assert.notEqual(beside.adapter, undefined, 'an adapter that is no installed model is served beside its base');
+    residency.choose(choice('wild'));
+    const again = await residency.get();
+    assert.deepEqual(await logitsOf(again), logits, 'the cached weights are those that were merged');
+    const once = await loadForInference(engine, await resolveModel('wild'));
+    assertNear(await logitsOf(once), logits, 'outside the editor', 1e-5);
+    for (const model of [expected, once]) await model.dispose();
+  } finally {
+    if (before === undefined) delete process.env.UNMASK_HOME;
+    else process.env.UNMASK_HOME = before;
+  }
 });

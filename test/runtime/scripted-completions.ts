@@ -1,11 +1,12 @@
-import type { Infilled, InfillHooks, InfillRequest } from '../../src/diffusion/infill.ts';
+import type { InfillHooks, InfillRequest, InfillResult } from '../../src/diffusion/infill.ts';
 import { defaultSettings } from '../../src/protocol/default-settings.ts';
 import type { CompletionSettings } from '../../src/protocol/runtime.ts';
-import { type CompletionParts, type CompletionQuery, Completions } from '../../src/runtime/completions.ts';
+import type { CompletionQuery } from '../../src/runtime/completion-query.ts';
+import { type CompletionDependencies, Completions } from '../../src/runtime/completions.ts';
 import { Scheduler } from '../../src/runtime/scheduler.ts';
 
 /** The result of `infill` for a model that writes these texts. */
-export function written(texts: readonly string[], confidence = 0.9): Infilled {
+export function written(texts: readonly string[], confidence = 0.9): InfillResult {
   const empty = {
     tokens: new Int32Array(4),
     revealedAt: new Int32Array(4),
@@ -24,29 +25,29 @@ export function written(texts: readonly string[], confidence = 0.9): Infilled {
 }
 
 /** Completions, the requests that reached the model, and a clock that tests may change. */
-export interface Bench {
+export interface ScriptedCompletions {
   readonly completions: Completions;
-  readonly asked: (InfillRequest & InfillHooks)[];
+  readonly requests: (InfillRequest & InfillHooks)[];
   readonly settings: { value: CompletionSettings };
   readonly clock: { now: number; snoozedUntil: number | null };
 }
 
 /** Completions with a scripted model that returns `answer`. Time advances only while a request waits. */
-export function bench(
-  answer: (request: InfillRequest, hooks: InfillHooks) => Infilled | Promise<Infilled>,
+export function scriptedCompletions(
+  answer: (request: InfillRequest, hooks: InfillHooks) => InfillResult | Promise<InfillResult>,
   changes: Partial<CompletionSettings> = {},
-  parts: Partial<CompletionParts> = {},
-): Bench {
+  dependencies: Partial<CompletionDependencies> = {},
+): ScriptedCompletions {
   // A scripted model is judged by the rules alone, unless a test is about the gate.
   const settings = { value: { ...defaultSettings.completions, eagerness: 'always' as const, ...changes } };
-  const clock: Bench['clock'] = { now: 1_000_000, snoozedUntil: null };
-  const asked: Bench['asked'] = [];
+  const clock: ScriptedCompletions['clock'] = { now: 1_000_000, snoozedUntil: null };
+  const requests: ScriptedCompletions['requests'] = [];
   const completions = new Completions({
-    turns: new Scheduler(),
+    scheduler: new Scheduler(),
     settings: () => settings.value,
     snoozedUntil: () => clock.snoozedUntil,
     infill: async (request, hooks) => {
-      asked.push({ ...request, ...hooks });
+      requests.push({ ...request, ...hooks });
       return answer(request, hooks);
     },
     now: () => clock.now,
@@ -54,9 +55,9 @@ export function bench(
       clock.now += milliseconds;
     },
     watcher: () => null,
-    ...parts,
+    ...dependencies,
   });
-  return { completions, asked, settings, clock };
+  return { completions, requests, settings, clock };
 }
 
 /** A request at the `|` of the text. */

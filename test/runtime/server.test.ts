@@ -23,6 +23,7 @@ import type { Denoising } from '../../src/protocol/report.ts';
 import type * as protocol from '../../src/protocol/runtime.ts';
 import {
   completionFrame,
+  cursorRests,
   denoiseHere,
   lastCompletion,
   listModels,
@@ -324,10 +325,10 @@ describe('the language server', () => {
     connection.dispose();
   });
 
-  it('loads the model on first use, switches to another one, and reports what is wrong with one', async () => {
+  it('loads the model on first use, switches to another one, and reports the error in one', async () => {
     const { connection, statuses, complete, open } = await inProcess();
     await connection.sendNotification(settingsChanged, settings());
-    await open('1+2');
+    await open('1+2\n3+\n(4\n5*\n6-');
     await complete(0, 3, 'invoked');
     const trace = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
     assert.equal(trace.source, 'model');
@@ -335,6 +336,24 @@ describe('the language server', () => {
     assert.deepEqual([...new Set(statuses.map(({ state }) => state))], ['idle', 'loading', 'ready']);
     assert.deepEqual(statuses.at(-1)?.device, { engine: 'onnx', device: 'cpu' });
     assert.equal(statuses.at(-1)?.latency.requests, 1);
+    const timeOf = async () =>
+      ((await connection.sendRequest(listModels)) as protocol.ModelSummary[]).find(({ name }) => name === 'tiny-code')
+        ?.suggestion_milliseconds;
+    assert.equal(await timeOf(), undefined, 'one suggestion says little');
+    for (const line of [1, 2, 3, 4]) {
+      await connection.sendNotification(cursorRests, { uri, line, character: 1 });
+      await complete(line, 1, 'invoked');
+    }
+    // Positions outside the document, and documents that are not open, are ignored.
+    for (const position of [
+      { uri, line: 99, character: 0 },
+      { uri: 'file:///nowhere.ts', line: 0, character: 0 },
+      { uri, line: -1, character: 'x' },
+    ])
+      await connection.sendNotification(cursorRests, position);
+    assert.equal(statuses.at(-1)?.latency.requests, 5);
+    while ((await timeOf()) === undefined) await delay(20);
+    assert.ok((await timeOf())! >= 1);
 
     for (const [name, problem] of [
       ['no-code', /not trained to complete code/],
@@ -342,6 +361,7 @@ describe('the language server', () => {
     ] as const) {
       await connection.sendNotification(settingsChanged, settings({}, name));
       await complete(0, 3, 'invoked');
+      assert.equal(statuses.at(-1)?.latency.requests, 0, 'the times are those of the model that was chosen');
       const { outcome, reason } = (await connection.sendRequest(lastCompletion)) as protocol.CompletionTrace;
       assert.equal(outcome, 'no-model');
       assert.match(reason, problem);

@@ -156,7 +156,7 @@ describe('a workspace whose configuration of pytest asks for coverage, workers a
     assert.ok(leftOut.some(({ name, reason }) => name === 'test_sums.py::test_wrong' && /does not pass/.test(reason)));
   });
 
-  it('is told why its tests cannot be loaded', async () => {
+  it('reports why its tests cannot be loaded', async () => {
     const root = await workspace('unloadable', {
       'pytest.ini': '[pytest]\n',
       'test_missing.py': 'import no_such_package\n\n\ndef test_it():\n    assert True\n',

@@ -154,7 +154,7 @@ for (const folder of ['/kit', '/work', '/tmp']) for (const name of fs.readdirSyn
   });
 
   it('find nothing of a test in the process of the candidate', async () => {
-    // It looks for the expected value wherever it can read, and returns it if it finds one.
+    // It searches everything that it can read for the expected value, and returns it if it finds one.
     const search = `  const found = [process.argv, process.env, new Error('x').stack, Object.keys(globalThis)].map(String).join();
   const files = ['/kit', '/work', '/tmp'].flatMap((folder) => fs.readdirSync(folder).map((name) => folder + '/' + name));
   const text = found + files.map((file) => { try { return fs.readFileSync(file, 'utf8'); } catch { return ''; } }).join();

@@ -114,7 +114,7 @@ describe('shards of one folder', () => {
     assert.ok(!(await readdir(path.join(root, 'all'))).some((name) => !/^(plan|part-\d{6})\.json$/.test(name)));
   });
 
-  it('are run again after they were killed, and compute only what is missing', async () => {
+  it('are run again after they were killed, and compute only the missing rows', async () => {
     let calls = 0;
     const killed = async (first: number, end: number) => {
       if (++calls === 2) throw new Error('killed');

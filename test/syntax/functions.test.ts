@@ -56,7 +56,7 @@ declare function d(): void;
 
 describe('the end of a body', () => {
   for (const [language, [text]] of Object.entries(cases))
-    it(`is the function's end, whatever the model writes after it, in ${language}`, async () => {
+    it(`is the function's end, with any text of the model after it, in ${language}`, async () => {
       for (const { start, end } of await findFunctions(language, text)) {
         assert.equal(await bodyEnd(language, text, start), end);
         const more = language === 'python' ? '\n\nx = f(1)\n' : '}\n\nx(1);\n';

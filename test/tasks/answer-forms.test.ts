@@ -11,7 +11,7 @@ const number = (content: string) => gsm8k('0', `<answer>${content}</answer>`).ex
 const equalInMath = (answer: string, boxed: string) => gradeMath({ answer }, `\\boxed{${boxed}}`, tolerant).correct;
 
 describe('a GSM8K answer', () => {
-  it('is the one before the model goes on with a question of its own', () => {
+  it('is the one before the model continues with another question', () => {
     for (const next of [
       'Question: Ann has 3.\nAnswer: 7',
       'Q: Ann has 3',

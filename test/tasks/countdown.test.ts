@@ -68,7 +68,7 @@ describe('Countdown problems', () => {
 
   it('report too few problems or invalid options in a clear error', () => {
     assert.throws(() => heldOut('validation', 256, { largest: 5 }), UsageError);
-    // Immediately, whatever the requested number.
+    // Immediately, for any requested number.
     assert.throws(
       () => heldOut('test', 9999, { largest: 20 }),
       /cannot make 9999 .* test part; ask for fewer, or for larger/,
@@ -140,7 +140,7 @@ describe('Countdown rows', () => {
     assert.deepEqual(countdown.parse({ nums: ['30', 100, 93], target: 23 }), row);
   });
 
-  it('report what is wrong', () => {
+  it('report the error', () => {
     const cases: [unknown, RegExp][] = [
       [null, /object/],
       [[], /numbers/],

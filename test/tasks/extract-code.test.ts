@@ -40,7 +40,7 @@ describe('the code of an answer', () => {
       sourceOf(python, `Here it is.\nimport math\n\nLIMIT = 3\n\n${whole}`),
       `import math\n\nLIMIT = 3\n\n${whole}`,
     );
-    // A body that goes on with another function is code to its end.
+    // A body that continues with another function is code to its end.
     const body = '    return 1\n\n\ndef other():\n    return 2\n';
     assert.equal(sourceOf(python, body), `${python.prompt}${body}`);
     const helper = `def helper(x):\n    return x\n\n\n${whole}\n\nX = 3\n`;

@@ -189,7 +189,7 @@ describe('4x4 Sudoku rows', () => {
     assert.deepEqual(sudoku4x4.parse({ puzzle }), { puzzle });
   });
 
-  it('report what is wrong', () => {
+  it('report the error', () => {
     const cases: [unknown, RegExp][] = [
       [null, /object/],
       ['0310200404001043', /object/],

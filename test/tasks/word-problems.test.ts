@@ -31,7 +31,7 @@ describe('GSM8K and MATH rows', () => {
     assert.equal(math.parse({ answer: 0.5 }).answer, '0.5');
   });
 
-  it('report what is wrong', () => {
+  it('report the error', () => {
     for (const record of [
       null,
       'x',

@@ -261,7 +261,7 @@ describe('a conversion', async () => {
     );
   });
 
-  it('says what is wrong with its base or its tokens', async () => {
+  it('names the error in its base or its tokens', async () => {
     const denoiser = await writeTinyCheckpoint(path.join(folder, 'denoiser'));
     const start = (changes: object) =>
       startConversion(engine, path.join(folder, 'runs'), { ...request('none'), ...changes }, {}, readCorpus);

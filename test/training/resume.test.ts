@@ -184,7 +184,7 @@ describe('a tuning run', () => {
     const settings = { adapter: 'lora', lora_r: 2, evaluate_every: 0 };
     const { dir, checkpoint } = await startTuning(
       oneThread(),
-      path.join(root, 'beside'),
+      path.join(root, 'other'),
       tinyTuning(other, { steps: 1 }, settings),
     );
     await resumeTuning(oneThread(), other);
@@ -396,7 +396,7 @@ describe('a pretraining run', () => {
   });
 
   it("starts with another model's weights, and does so again if it was stopped before its first checkpoint", async () => {
-    const out = (name: string) => path.join(root, 'begun', name);
+    const out = (name: string) => path.join(root, 'started', name);
     const runs = path.join(root, 'beginning');
     const request = (name: string, steps: number) => tinyPretraining(out(name), { from: out('base'), steps });
     await startPretraining(oneThread(), runs, tinyPretraining(out('base'), { seed: 8 }));
@@ -441,7 +441,7 @@ describe('a pretraining run', () => {
       rejection(/but the recipe code needs/),
     );
 
-    const base = path.join(root, 'begun', 'base');
+    const base = path.join(root, 'started', 'base');
     const tokenizer = JSON.parse(await readFile(path.join(base, 'tokenizer.json'), 'utf8'));
     const [[one, first], [other, second]] = Object.entries(tokenizer.model.vocab).slice(-2) as [string, number][];
     Object.assign(tokenizer.model.vocab, { [one]: second, [other]: first });

@@ -96,7 +96,7 @@ describe('a batch of the masked diffusion loss', () => {
     assert.equal(counts.size, 4 + 3 + 2, 'every count of every example occurs');
   });
 
-  it('masks each canvas separately, and gives examples equal weight whatever their number of canvases', () => {
+  it('masks each canvas separately, and gives examples equal weight for any number of canvases', () => {
     const tokens = [4, 5, 6, 7, 8, 4, 5, 6];
     const parts = [
       { start: 1, end: 3, importance: [1, 0.5] },

@@ -74,10 +74,10 @@ describe('a tuning run begins', () => {
   });
 
   it('with an adapter merged into its base if all weights are trained', async () => {
-    const { adapter: beside, weights: merged } = await begin(adapter);
+    const { adapter: remaining, weights: merged } = await begin(adapter);
     const weights = sourceOf(merged);
     const before = (await readCheckpoint(await resolveModel(base))).weights;
-    assert.equal(beside, undefined);
+    assert.equal(remaining, undefined);
     for (const [name, { data }] of before) {
       if (name.includes('v_proj')) assert.notDeepEqual((await weights.read(name)).data, data, name);
       else assert.deepEqual((await weights.read(name)).data, data, name);
@@ -88,21 +88,21 @@ describe('a tuning run begins', () => {
 describe('a setting is rejected before the first step', () => {
   for (const [pairs, message] of [
     [['adapter=lora', 'lora_r=9'], /^Setting lora_r = 9 is larger than 8, .*; set at most 8\.$/],
-    [['adapter=lora', 'lora_r=0'], /^Setting lora_r = 0: /],
-    [['adapter=lora', 'lora_r=1.5'], /^Setting lora_r = 1\.5: /],
-    [['adapter=lora', 'lora_alpha=0'], /^Setting lora_alpha = 0: /],
-    [['adapter=lora', 'lora_alpha=-1'], /^Setting lora_alpha = -1: /],
+    [['adapter=lora', 'lora_r=0'], /^Setting lora_r must be above 0, not 0/],
+    [['adapter=lora', 'lora_r=1.5'], /^Setting lora_r must be a whole number, not 1\.5/],
+    [['adapter=lora', 'lora_alpha=0'], /^Setting lora_alpha must be above 0, not 0/],
+    [['adapter=lora', 'lora_alpha=-1'], /^Setting lora_alpha must be above 0, not -1/],
     [
       ['adapter=lora', 'lora_target_modules=w_proj'],
       /^Setting lora_target_modules: there is no projection w_proj; the/,
     ],
     [['adapter=lora', 'lora_target_modules=[]'], /^Setting lora_target_modules: no projection is named; /],
-    [['adapter=dora'], /^Setting adapter = "dora": /],
+    [['adapter=dora'], /^Setting adapter must be none or lora, not "dora"/],
     [
       ['base_precision=int4'],
       /^Setting base_precision needs an adapter, but this run trains all weights; add adapter=lora/,
     ],
-    [['adapter=lora', 'base_precision=int2'], /^Setting base_precision = "int2": /],
+    [['adapter=lora', 'base_precision=int2'], /^Setting base_precision must be /],
     [['lora_r=2'], /^Setting lora_r needs an adapter, but this run trains all weights; add adapter=lora\.$/],
   ] as const)
     it(pairs.join(' '), async () => {

@@ -150,7 +150,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     await screenshot(page, 'devices');
   });
 
-  it('reports what is wrong with the setting unmask.node', async () => {
+  it('reports an error in the setting unmask.node', async () => {
     // The machine's settings, from which a remote window reads machine-scoped settings.
     await writeFile(
       path.join(workbench.profile, 'user', 'Machine', 'settings.json'),

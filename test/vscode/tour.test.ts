@@ -126,8 +126,8 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
 
   it('the end of the run is reported once', async () => {
     const [run] = await runs();
-    const told = await readdir(path.join(workbench.home, 'cache', 'told'));
-    assert.equal(told.filter((note) => note.startsWith(`${run!.run}.`)).length, 1);
+    const notified = await readdir(path.join(workbench.home, 'cache', 'notified'));
+    assert.equal(notified.filter((note) => note.startsWith(`${run!.run}.`)).length, 1);
     const toasts = await page.locator('.notification-toast', { hasText: 'Tuning on sudoku4x4' }).count();
     assert.ok(toasts <= 1, `${toasts} messages tell it`);
   });

@@ -140,12 +140,12 @@ function moveTo(line: HTMLElement, key: string): boolean {
 function outcomeCell(outcome: RowOutcome | null): HTMLElement {
   if (outcome === null) return element('td', { class: 'none' }, 'not evaluated');
   const { correct, samples, score, extracted } = outcome;
-  const said = samples > 1 ? `${correct} of ${samples} right` : correct === 1 ? 'right' : 'wrong';
+  const text = samples > 1 ? `${correct} of ${samples} right` : correct === 1 ? 'right' : 'wrong';
   const partly = correct < samples && score > 0 ? ` (${percent(score)})` : '';
   return element(
     'td',
     { class: 'outcome-cell' },
-    element('span', { class: correct === samples ? 'right' : 'wrong' }, `${said}${partly}`),
+    element('span', { class: correct === samples ? 'right' : 'wrong' }, `${text}${partly}`),
     element('code', {}, extracted === null ? 'no answer' : cut(extracted)),
   );
 }

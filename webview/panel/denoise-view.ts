@@ -24,7 +24,7 @@ export interface DenoiseView {
   failed(): 'cancelled' | 'failed';
   /** Requests the denoising of a sample, which is shown when it arrives. */
   showSample(sample: SampleReference): void;
-  /** Saves what is shown, also the current completion in an editor, which is not saved otherwise. */
+  /** Saves the shown completion, also the current one in an editor, which is not saved otherwise. */
   save(): void;
   /** Plays or pauses the shown completion; false if there is none. */
   togglePlay(): boolean;

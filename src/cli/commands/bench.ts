@@ -62,7 +62,7 @@ export function addBench(add: AddCommand): void {
     .option('--python <program>', 'Python with PyTorch (default: the first one found)')
     .option(
       '--install-peer',
-      'install PyTorch and OpenBLAS by apt-get where they are missing, as root on Debian or Ubuntu',
+      'install PyTorch and OpenBLAS with apt-get if they are missing (as root on Debian or Ubuntu)',
     )
     .option('--code-model <model>', 'model for the completion benchmark', bundledCodeModel)
     .option(
@@ -72,8 +72,8 @@ export function addBench(add: AddCommand): void {
     .addOption(wholeNumber('--requests <n>', 'completions to measure').default(200))
     .option('--profile', 'show the time of a training step by operator')
     .addOption(new Option('--worker', 'answer requests on stdin').hideHelp())
-    .addOption(wholeNumber('--threads <n>', 'of a worker').hideHelp())
-    .addOption(new Option('--puzzle-model <folder>', 'of a worker').hideHelp());
+    .addOption(wholeNumber('--threads <n>', 'threads of a worker').hideHelp())
+    .addOption(new Option('--puzzle-model <folder>', 'puzzle model of a worker').hideHelp());
 }
 
 /** The names in `--only`, or all names by default. */
@@ -100,11 +100,11 @@ function shown({ machine, results, completions, profile }: BenchDocument): strin
 }
 
 function latencyLines({ percentiles, ...about }: CompletionLatencies): string[] {
-  const lines = about.multiline === 'auto' ? 'one line or several, as the place asks for' : 'always several lines';
+  const lines = about.multiline === 'auto' ? 'one line or several, depending on the position' : 'always several lines';
   return [
-    `${about.requests} completions of ${about.model} in files it never saw (${lines}): ${about.contextTokens.toFixed(0)} tokens of context,`,
-    `a canvas of ${about.canvas} for several lines, ${about.forwards.toFixed(1)} forward passes each, nothing cached; ${(100 * about.shown).toFixed(0)} % were worth showing.`,
-    `From keystroke to answer, without the ${about.debounce} ms that are waited for the next keystroke:`,
+    `${about.requests} completions of ${about.model} in files that it was not trained on (${lines}): ${about.contextTokens.toFixed(0)} tokens of context,`,
+    `a canvas of ${about.canvas} for several lines, ${about.forwards.toFixed(1)} forward passes each, without the cache; ${(100 * about.shown).toFixed(0)} % of the requests led to a suggestion.`,
+    `Time from keystroke to answer, without the debounce of ${about.debounce} ms:`,
     Object.entries(percentiles)
       .map(([share, milliseconds]) => `${share} ${milliseconds.toFixed(0)} ms`)
       .join('   '),
@@ -113,7 +113,7 @@ function latencyLines({ percentiles, ...about }: CompletionLatencies): string[] 
 
 function profileLines(profile: readonly OperatorTime[]): string[] {
   return [
-    'Operators of a training step, by ONNX Runtime’s profiler:',
+    'Operators of a training step, according to ONNX Runtime’s profiler:',
     ...profile.map(({ operator, nodes, seconds, share }) => {
       const milliseconds = (seconds * 1000).toFixed(2).padStart(9);
       return `${operator.padEnd(24)}${`${nodes}`.padStart(5)} nodes ${milliseconds} ms ${(share * 100).toFixed(1).padStart(6)} %`;

@@ -85,14 +85,14 @@ export function addCompare(add: AddCommand): void {
     .addOption(
       wholeNumber(
         '--cost-steps <n>',
-        'steps of each by which it is measured what a step costs, for when nothing else runs',
+        'also measure the time per step, on this many steps of each objective; use it on an otherwise idle machine',
       ),
     )
     .option('--out <folder>', 'folder of the comparison (default: in the data home)');
   withShards(command).addOption(
     new Option(
       '--stage <stage>',
-      'with --shard: share all trials of learning rates first, and then all runs (default: objectives with their trials and runs)',
+      'with --shard: divide the learning-rate trials, and in a second call the runs (default: divide the objectives)',
     ).choices(stages),
   );
 }
@@ -147,13 +147,13 @@ async function planOf(options: CompareOptions) {
   return { plan, variants };
 }
 
-/** What to do with the rows. Without a stage, the rows of the last stage that began are gathered. */
+/** How the command gets its rows. Without a stage, the rows of the last stage that began are gathered. */
 async function comparisonChoice(options: CompareOptions): Promise<ShardChoice> {
   const { stage } = options;
   if (stage !== undefined && options.shard === undefined)
     throw new UsageError('--stage belongs to --shard; leave it out.');
   if (options.costSteps !== undefined && (options.shard !== undefined || options.gather))
-    throw new UsageError('--cost-steps measures times on one quiet machine; run it afterwards, with --seeds 0.');
+    throw new UsageError('--cost-steps measures times on one idle machine; use it after the shards, with --seeds 0.');
   const choice = shardChoice(options, shardsFolder(stage));
   if (choice === null) return null;
   const dir = path.dirname(choice.folder);
@@ -164,7 +164,7 @@ async function comparisonChoice(options: CompareOptions): Promise<ShardChoice> {
     return runs || trials ? { ...choice, folder: path.join(dir, shardsFolder('runs')) } : choice;
   if (stage === undefined ? runs || trials : whole)
     throw new UsageError(
-      `${dir} is shared by shards ${stage === undefined ? 'with' : 'without'} --stage; share it in the same way, or choose another folder with --out.`,
+      `${dir} contains shards that were run ${stage === undefined ? 'with' : 'without'} --stage; run all shards in the same way, or choose another folder with --out.`,
     );
   return choice;
 }
@@ -173,7 +173,7 @@ async function refuseSharedFolder(dir: string): Promise<void> {
   for (const stage of [undefined, ...stages])
     if (await hasPlan(path.join(dir, shardsFolder(stage))))
       throw new UsageError(
-        `${dir} is shared by shards; show their result with --gather, or choose another folder with --out.`,
+        `${dir} contains shards; show their result with --gather, or choose another folder with --out.`,
       );
 }
 

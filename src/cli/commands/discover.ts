@@ -70,7 +70,7 @@ export async function problemFile(
     throw new UserError(
       `No function of ${found.workspace} is covered by a test, so there is nothing to tune on; ${found.dir}/result.json gives the reason for each function.`,
     );
-  context.progress(`${count(found.tasks.length, 'function')} of ${found.functions} covered by tests`);
+  context.progress(`${found.tasks.length} of ${count(found.functions, 'function')} covered by tests`);
   if (which === 'all') return found.data;
   context.progress(
     'Evaluating the functions that a tuning run on this workspace holds out; --split all evaluates all functions.',
@@ -97,7 +97,7 @@ function shown({ tasks, leftOut, functions, tests, runs, seconds, dir, runner }:
     ...leftOut.map(
       ({ file, name, reason }) => `skipped: ${[file, name].filter(Boolean).join(' ')}: ${reason.split('\n')[0]}`,
     ),
-    `${runner}: ${count(tests, 'test')}, which cover ${count(tasks.length, 'function')} of ${functions} (${count(runs, 'test run')}, ${seconds.toFixed(0)} s)`,
+    `${runner}: ${count(tests, 'test')}, which cover ${tasks.length} of ${count(functions, 'function')} (${count(runs, 'test run')}, ${seconds.toFixed(0)} s)`,
     `forged test results would be noticed for ${tasks.filter(({ checkable }) => checkable).length} of ${count(tasks.length, 'function')}`,
     `run: ${dir}`,
   ];

@@ -17,8 +17,7 @@ export function addDryRun(add: AddCommand): void {
     'Score the current code of a workspace with the tests that would be the reward',
     async ({ data }, { signal, progress }) => {
       const rows = (await readRowFile(data, workspaceRow)).rows.map(({ row }) => row);
-      if (rows.length === 0)
-        throw new UserError(`${data} has no function; take a file that \`unmask discover\` wrote.`);
+      if (rows.length === 0) throw new UserError(`${data} has no function; use a file that \`unmask discover\` wrote.`);
       const found = await dryRun(rows, {
         signal,
         onProgress: (done, total) => progress(`${done} of ${total} functions`),
@@ -31,13 +30,13 @@ export function addDryRun(add: AddCommand): void {
 function shown({ functions, n, passing, seconds }: DryRunDocument): string[] {
   return [
     ...functions.map((one) => {
-      const right = one.tests.filter(({ passed }) => passed).length;
-      const score = one.outcome === 'scored' ? `${right} of ${one.tests.length} tests pass` : one.reason;
+      const passed = one.tests.filter(({ passed }) => passed).length;
+      const score = one.outcome === 'scored' ? `${passed} of ${one.tests.length} tests passed` : one.reason;
       return `${passes(one) ? 'ok' : '!!'}  ${one.file}:${one.line} ${one.function}  ${score}`;
     }),
     ...functions.flatMap((one) => (one.strength && weakTests(one, one.strength)) ?? []),
     passing === n
-      ? `The current code passes for ${count(n, 'function')} of ${n} (${seconds.toFixed(1)} s).`
-      : `The current code fails for ${count(n - passing, 'function')} of ${n} (${seconds.toFixed(1)} s). Tuning on such functions would reward wrong code.`,
+      ? `The current code passes for ${n} of ${count(n, 'function')} (${seconds.toFixed(1)} s).`
+      : `The current code fails for ${n - passing} of ${count(n, 'function')} (${seconds.toFixed(1)} s). Tuning on such functions would reward wrong code.`,
   ];
 }

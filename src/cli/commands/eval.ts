@@ -163,7 +163,7 @@ export function evaluationsFolder(folder: string | undefined): string {
   return folder === undefined ? path.join(dataHome(), 'evaluations') : path.resolve(folder);
 }
 
-/** Seconds from which an estimate is told before the first answer. */
+/** An estimate is reported before the first answer if it is at least this many seconds. */
 const toldFrom = 30;
 
 function evaluationHooks({ signal, progress }: CommandContext) {

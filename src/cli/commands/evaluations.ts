@@ -2,6 +2,7 @@ import path from 'node:path';
 import { evaluationReport, previousOf } from '../../evaluation/comparison.ts';
 import { findEvaluation, listEvaluations } from '../../evaluation/evaluations.ts';
 import { exportAnswers, exportFormats } from '../../evaluation/export.ts';
+import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import type { EvaluationReport, EvaluationSummary } from '../../protocol/evaluation.ts';
@@ -102,7 +103,7 @@ function reportLines({ differences, verdicts, rows }: EvaluationReport): string[
     ...verdicts,
     ...differences.map(
       ({ name, better, worse, equal }) =>
-        `${name.padEnd(width)}  better on ${better}, worse on ${worse}, the same on ${equal} problems`,
+        `${name.padEnd(width)}  better on ${better}, worse on ${worse}, the same on ${count(equal, 'problem')}`,
     ),
     ...changed.map(
       ({ number, change, label, shown, compared }) =>
@@ -124,5 +125,5 @@ async function exported(root: string, options: EvaluationsOptions): Promise<Comm
   if (options.output === undefined) return { document: null, lines: [], content: text };
   const file = path.resolve(options.output);
   await writeAtomic(file, text);
-  return { document: { file, format, rows }, lines: [`${rows} answers in ${file}`] };
+  return { document: { file, format, rows }, lines: [`${count(rows, 'answer')} in ${file}`] };
 }

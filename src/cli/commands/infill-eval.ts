@@ -49,13 +49,16 @@ export function addInfillEval(add: AddCommand): void {
       '--workspace <folder>',
       "compare the model with copies from this workspace's own files, and with both, in ends of its lines",
     )
-    .option('--peer <url>', 'with --workspace: also measure a server on this machine that speaks as llama.cpp does')
+    .option(
+      '--peer <url>',
+      'with --workspace: also measure a server on this machine that has the HTTP API of llama.cpp',
+    )
     .option(
       '--peer-mode <mode>',
-      'how the server is asked: infill (/infill), suffix or prefix (/v1/completions with or without the text after the gap)',
+      'endpoint of the server: infill (/infill), or suffix or prefix (/v1/completions with or without the text after the gap)',
       'infill',
     )
-    .option('--send-code-to <host>', 'allow --peer to be on this other machine, which then gets parts of your code')
+    .option('--send-code-to <host>', 'allow --peer to be on this other machine, which then receives parts of your code')
     .option(
       '--ngram-files <folder>',
       'source files for the n-gram baseline (default: the training packages of the code recipe)',
@@ -65,7 +68,7 @@ export function addInfillEval(add: AddCommand): void {
       `kinds of gaps, separated by commas (${infillingKinds.join(', ')})`,
       infillingKinds.join(),
     )
-    .option('--length-given', 'add a row for the model when it knows the length of the middle')
+    .option('--length-given', 'add a row in which the canvas has exactly the length of the middle')
     .option('--brief', 'measure only the model and the baselines, without other decoding settings')
     .addOption(wholeNumber('--items <n>', 'gaps per kind', 2).default(100))
     .addOption(wholeNumber('--seed <seed>', 'seed for the positions of the gaps', 0).default(0));

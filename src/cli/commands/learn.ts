@@ -41,7 +41,7 @@ export function addLearn(add: AddCommand): void {
     withEngine(
       add<LearnOptions>(
         'learn',
-        'Train a model on the files of a workspace, and keep it for that workspace if it is better in held-out files',
+        'Train a model on the files of a workspace, and keep it for that workspace if it is better on held-out files',
         async (options, context) => {
           const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
           const hooks = progressHooks(context);
@@ -64,9 +64,11 @@ export function addLearn(add: AddCommand): void {
       ),
     ),
   )
-    .option('--workspace <folder>', 'workspace to learn')
+    .option('--workspace <folder>', 'workspace to train on')
     .addOption(
-      positiveNumber('--minutes <n>', 'minutes of training; measuring before and after is not counted').default(10),
+      positiveNumber('--minutes <n>', 'minutes of training, not counting the measurements before and after').default(
+        10,
+      ),
     )
     .option('--model <model>', 'model to start from: a name, a checkpoint or adapter folder', bundledCodeModel)
     .option('--undo', 'remove the model that was learned on the workspace')
@@ -91,10 +93,10 @@ function shown(result: LearnResult): CommandResult {
     document: result,
     lines: [
       `${count(steps, 'step')} on ${count(tokens, 'token')} in ${result.training_seconds.toFixed(0)} s`,
-      `Right in ${gaps} gaps of ${count(files, 'held-out file')}, with copies: ${change(before, after, difference)}`,
+      `Right in ${count(gaps, 'gap')} of ${count(files, 'held-out file')}, with copies: ${change(before, after, difference)}`,
       ...(elsewhere
         ? [
-            `Right in ${elsewhere.gaps} gaps of other code: ${change(elsewhere.before, elsewhere.after, elsewhere.difference)}`,
+            `Right in ${count(elsewhere.gaps, 'gap')} of other code: ${change(elsewhere.before, elsewhere.after, elsewhere.difference)}`,
           ]
         : []),
       kept

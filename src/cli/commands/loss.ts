@@ -3,7 +3,7 @@ import { openCheckpoint } from '../../model/checkpoint.ts';
 import { assertDenoises } from '../../model/config.ts';
 import { LanguageModel } from '../../model/language-model.ts';
 import { readJson } from '../../platform/files.ts';
-import { lossOfCase, parseHandCase } from '../../tuning/hand-case.ts';
+import { lossOfCase, parseLossCase } from '../../tuning/loss-case.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { type AddCommand, type EngineOptions, engineOf, withEngine } from '../command.ts';
 
@@ -19,9 +19,9 @@ export function addLoss(add: AddCommand): void {
       const objective = objectiveByName(options.objective);
       const checkpoint = await openCheckpoint(await resolveModel(options.model));
       assertDenoises(checkpoint.config);
-      const handCase = parseHandCase(await readJson(options.case), options.case, checkpoint.config);
+      const lossCase = parseLossCase(await readJson(options.case), options.case, checkpoint.config);
       const model = await LanguageModel.load(await engineOf(options), checkpoint);
-      const result = await lossOfCase(model, objective, handCase);
+      const result = await lossOfCase(model, objective, lossCase);
       return {
         document: result,
         lines: [

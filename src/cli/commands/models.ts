@@ -14,15 +14,18 @@ import { assertLoadable, loadable } from '../../catalogue/loadable.ts';
 import { type PublishedBase, publishedBase } from '../../catalogue/published-bases.ts';
 import { removable, removeModel } from '../../catalogue/remove-model.ts';
 import { resolveModel } from '../../catalogue/resolve-model.ts';
+import { keepSuggestionTime } from '../../catalogue/suggestion-times.ts';
 import { tryModel } from '../../catalogue/try-model.ts';
+import { completesCode } from '../../diffusion/infill.ts';
 import { checkPrecision } from '../../evaluation/check-precision.ts';
 import { isAdapter } from '../../model/adapter-folder.ts';
 import { inFolder } from '../../model/architectures/description.ts';
 import { chatTemplateSource } from '../../model/chat-template.ts';
 import { isAutoregressive } from '../../model/config.ts';
+import { loadForInference } from '../../model/load-served.ts';
 import { parametersOf } from '../../model/memory.ts';
 import { listCachedWeights, weightCacheFolder } from '../../model/weight-cache.ts';
-import { count, fitText, size } from '../../platform/amounts.ts';
+import { count, fitText, size, suggestionTimeText } from '../../platform/amounts.ts';
 import { readProgressLine } from '../../platform/download-progress.ts';
 import { Interrupted, messageOf, UsageError, UserError } from '../../platform/errors.ts';
 import { dataHome, exists } from '../../platform/files.ts';
@@ -31,6 +34,7 @@ import type { ModelOffer, ModelTrial } from '../../protocol/models.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import type { ModelSummary } from '../../protocol/runtime.ts';
 import { findRun } from '../../runs/directory.ts';
+import { timeSuggestion } from '../../runtime/time-suggestion.ts';
 import { type AddCommand, type CommandContext, type CommandResult, engineOf } from '../command.ts';
 
 interface ModelsOptions {
@@ -60,7 +64,7 @@ const names = Object.keys(actions).join(', ');
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
-    'List the available models, add one from the Hugging Face hub, a folder or a GGUF file, keep one from a run, remove one, show its card, or check in how many bits it can be served',
+    'List the available models, add one from the Hugging Face hub, a folder or a GGUF file, keep one from a run, remove one, show its card, or check at which precision it can be served',
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
@@ -102,7 +106,7 @@ async function listed(): Promise<CommandResult> {
 }
 
 function line({ name, kind, parameters, bytes, licence, memory, revision, problem, ...rest }: ModelSummary): string {
-  const { missing_base: base } = rest;
+  const { missing_base: base, suggestion_milliseconds: time } = rest;
   const unusable = base ? `needs ${base.name}, ${size(base.bytes)} to download` : 'cannot be loaded';
   const facts = [
     parameters === null ? 'unknown size' : `${(parameters / 1e6).toFixed(1)} million parameters`,
@@ -110,6 +114,7 @@ function line({ name, kind, parameters, bytes, licence, memory, revision, proble
     licence ?? 'no licence named',
     ...(revision === null ? [] : [`at ${revision.slice(0, 12)}`]),
     problem === null ? fitText(memory) : unusable,
+    ...(time === undefined ? [] : [suggestionTimeText(time)]),
   ];
   return `${name.padEnd(44)} ${kind.padEnd(10)} ${facts.join(', ')}`;
 }
@@ -172,7 +177,7 @@ async function addedBase(base: PublishedBase, options: ModelsOptions, context: C
   const trial = new Trial(false, context);
   const { sha256 } = base;
   const folder = await addHubGguf({ hubId, file, sha256, name, hub, progress: inPlace(context), accept: trial.accept });
-  const added = await addedModel(name, folder, trial, context);
+  const added = await addedModel(name, folder, trial, context, await findModel(adapter));
   return { ...added, lines: [...added.lines, `${adapter} can be used now.`] };
 }
 
@@ -210,7 +215,7 @@ class Trial {
     assertLoadable(this.found, this.#force);
   };
 
-  /** Sentences about what was tried, and what is wrong. */
+  /** Sentences about the trial: the checks that passed, and the problem if there is one. */
   get lines(): string[] {
     if (this.found === null) return [];
     const { problem, layers, of, warnings } = this.found;
@@ -257,28 +262,58 @@ function inPlace({ json, progress }: CommandContext): (line: string) => void {
 /** Smaller models are fast enough in f32, so they are not checked when they are added. */
 const checkedParameters = 50e6;
 
-/** Checks in how many bits a new model can be served. It can be used without the check, so a failure is only reported. */
-async function addedModel(name: string, folder: string, trial: Trial, context: CommandContext): Promise<CommandResult> {
+/**
+ * Checks at which precision a new model can be served, and measures how long a suggestion takes. The model can be used without
+ * them, so a failure is only reported. `served`: the folder of the model whose suggestions are timed, if it is an adapter for the
+ * new model.
+ */
+async function addedModel(
+  name: string,
+  folder: string,
+  trial: Trial,
+  context: CommandContext,
+  served = folder,
+): Promise<CommandResult> {
+  const { config } = await loadable(inFolder(folder));
+  if (config && !trial.found?.problem) {
+    const { signal, progress } = context;
+    const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
+    const attempt = async (work: () => Promise<void>, failed: string) => {
+      if (signal.aborted) return;
+      await work().catch((error: unknown) =>
+        progress(`${failed}: ${signal.aborted ? 'It was stopped.' : messageOf(error)}`),
+      );
+    };
+    // An adapter is served in the form that was chosen for its base.
+    if (!(await isAdapter(folder)) && parametersOf(config) >= checkedParameters) {
+      progress(
+        `Checking at which precision ${name} can be served. This takes a few minutes; you can use the model meanwhile.`,
+      );
+      await attempt(async () => {
+        const { chosen } = await checkPrecision(engine, await resolveModel(folder), { progress, signal });
+        progress(`${name} is served as ${chosen} on this machine.`);
+      }, `${name} is served as f32, because the check failed; to check it, run \`unmask models check ${name}\``);
+    }
+    if (served !== folder || completesCode(config))
+      await attempt(async () => void (await measured(served, context)), 'The time of a suggestion was not measured');
+  }
   const { document, lines } = await installed(name, folder);
   const found = trial.found === null ? {} : { trial: trial.found };
-  const result = { document: { ...(document as object), ...found }, lines: [...lines, ...trial.lines] };
-  if (trial.found?.problem) return result;
-  const { config } = await loadable(inFolder(folder));
-  // An adapter is served in the form that was chosen for its base.
-  if (!config || (await isAdapter(folder)) || parametersOf(config) < checkedParameters) return result;
-  const { signal, progress } = context;
-  progress(`Checking in how many bits ${name} can be served. This takes a few minutes; it can be used meanwhile.`);
+  return { document: { ...(document as object), ...found }, lines: [...lines, ...trial.lines] };
+}
+
+/** Measures how many milliseconds a suggestion by a model takes as it is served, and keeps the result for lists of models. */
+async function measured(folder: string, { signal, progress }: CommandContext): Promise<number> {
+  progress('Measuring how long a suggestion takes.');
+  const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
+  const model = await loadForInference(engine, await resolveModel(folder));
   try {
-    const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
-    const { chosen } = await checkPrecision(engine, await resolveModel(folder), { progress, signal });
-    progress(`${name} is served as ${chosen} on this machine.`);
-  } catch (error) {
-    const reason = signal.aborted ? 'The check was stopped.' : messageOf(error);
-    progress(
-      `${name} is served as f32, because it was not checked: ${reason} To check it, run \`unmask models check ${name}\`.`,
-    );
+    const milliseconds = await timeSuggestion(model, signal);
+    await keepSuggestionTime(folder, milliseconds);
+    return milliseconds;
+  } finally {
+    await model.dispose();
   }
-  return result;
 }
 
 async function installed(name: string, folder: string): Promise<CommandResult> {
@@ -298,12 +333,20 @@ async function usage(name: string, folder: string): Promise<string> {
     : `Use it with --model ${name}, or with Unmask: Select Model in VS Code.`;
 }
 
-async function checked(options: ModelsOptions, { progress, signal }: CommandContext): Promise<CommandResult> {
+async function checked(options: ModelsOptions, context: CommandContext): Promise<CommandResult> {
+  const { progress, signal } = context;
   const model = named(options);
   const engine = await engineOf({ engine: 'onnx', device: 'cpu' });
-  const { rows, chosen } = await checkPrecision(engine, await resolveModel(model), { progress, signal });
+  const resolved = await resolveModel(model);
+  const { rows, chosen } = await checkPrecision(engine, resolved, { progress, signal });
+  const milliseconds = completesCode(resolved.config) ? await measured(resolved.folder, context) : null;
   return {
-    document: { model, rows: rows.map((row) => ({ ...row, chosen: row.form === chosen })), chosen },
+    document: {
+      model,
+      rows: rows.map((row) => ({ ...row, chosen: row.form === chosen })),
+      chosen,
+      ...(milliseconds === null ? {} : { suggestion_milliseconds: Math.round(milliseconds) }),
+    },
     lines: [
       'form          KL to f32  agreement  milliseconds',
       ...rows.map(({ form, kl, agreement, milliseconds }) =>
@@ -314,7 +357,7 @@ async function checked(options: ModelsOptions, { progress, signal }: CommandCont
           milliseconds.toFixed(1).padStart(13),
         ].join(' '),
       ),
-      `${model} is served as ${chosen} on this machine.`,
+      `${model} is served as ${chosen} on this machine${milliseconds === null ? '' : `, ${suggestionTimeText(milliseconds)}`}.`,
     ],
   };
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -113,7 +114,7 @@ function shown(result: PretrainingResult): CommandResult {
   return {
     document: result,
     lines: [
-      `${result.steps} steps in ${result.seconds.toFixed(0)} s`,
+      `${count(result.steps, 'step')} in ${result.seconds.toFixed(0)} s`,
       ...Object.entries(result.metrics).map(
         ([name, { value, low, high }]) =>
           `${name.padEnd(24)} ${value.toFixed(3)}  [${low.toFixed(3)}, ${high.toFixed(3)}]`,

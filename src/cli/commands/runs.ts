@@ -34,10 +34,10 @@ export function addRuns(add: AddCommand): void {
   add<RunsOptions>('runs', 'List runs, or pause, resume, stop, delete, check, label or export one', runs)
     .argument('<action>', actions.join(', '))
     .argument('[run]', 'name or folder of a run')
-    .argument('[words...]', 'for rename a name, for tag tags, for note a text; an empty name or text removes it')
+    .argument('[words...]', 'the new name for rename, tags for tag, a text for note; an empty name or text removes it')
     .option('--remove', 'with tag: remove these tags')
     .addOption(new Option('--to <format>', 'with export: the program to export for').choices(trackers))
-    .option('--out <folder>', 'with export: folder in which the run gets a folder of its own')
+    .option('--out <folder>', 'with export: folder to write to, in a new subfolder for the run')
     .option('--runs <folder>', 'folder of runs (default: in the data home)');
 }
 

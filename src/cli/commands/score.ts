@@ -96,7 +96,7 @@ async function score(options: ScoreOptions, context: CommandContext): Promise<Co
 const rowsPerPart = (rows: number, shards: number): number =>
   Math.min(256, Math.max(1, Math.ceil(rows / (8 * shards))));
 
-/** Fields that the records of an evaluation have besides the problem's own. */
+/** Fields that the records of an evaluation have in addition to those of the problem. */
 const answerFields = [
   'completion',
   'row',

@@ -32,16 +32,14 @@ export function addServe(add: AddCommand): void {
 
 /**
  * Rejects when the client's stream cannot be followed any more: a header without a valid length, a body that is not JSON, or a
- * message that is cut off for long. Where the next message begins is then unknown, so the server ends, and the client starts
+ * message that is cut off for long. The beginning of the next message is then unknown, so the server exits, and the client starts
  * another one.
  */
 export function brokenStream(reader: MessageReader): Promise<never> {
   return new Promise((_, reject) => {
-    const end = (why: string) =>
+    const end = (reason: string) =>
       reject(
-        new UserError(
-          `The client sent something that is not a message (${why}); the server ends, so that it can be restarted.`,
-        ),
+        new UserError(`The client sent an invalid message (${reason}); the server exits, so that it can be restarted.`),
       );
     reader.onError((error) => end(messageOf(error)));
     // Ten seconds (the library's default) without the rest of a message that a local process writes at once.

@@ -11,6 +11,7 @@ import { writeReport } from '../../evaluation/report.ts';
 import { verdicts } from '../../evaluation/verdict.ts';
 import { type Checkpoint, readCheckpoint } from '../../model/checkpoint.ts';
 import { LanguageModel } from '../../model/language-model.ts';
+import { count } from '../../platform/amounts.ts';
 import { writeJson } from '../../platform/files.ts';
 import { packageRoot } from '../../platform/package-root.ts';
 import type { Interval } from '../../protocol/interval.ts';
@@ -119,7 +120,7 @@ async function start(options: StartOptions, context: CommandContext): Promise<St
     context,
     measure,
   );
-  say(`${controlSteps} steps`);
+  say(count(controlSteps, 'step'));
   sayMetrics(say, control);
 
   const [metric] = task.metrics;

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { findModel } from '../../catalogue/find-model.ts';
+import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
 import { readSettings } from '../../platform/settings.ts';
@@ -117,7 +118,7 @@ function shown(result: TuningResult): CommandResult {
   return {
     document: result,
     lines: [
-      `${result.steps} steps in ${result.seconds.toFixed(0)} s`,
+      `${count(result.steps, 'step')} in ${result.seconds.toFixed(0)} s`,
       ...Object.keys(result.after ?? {}).flatMap(change),
       `run: ${result.dir}`,
       `model: ${result.checkpoint}`,

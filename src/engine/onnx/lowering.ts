@@ -122,6 +122,8 @@ const lowerings: { readonly [P in Exclude<PrimitiveName, 'stopGradient'>]: Lower
     const shifted = emit('Sub', [name!, emit('ReduceMax', [name!, axes])]);
     return emit('Sub', [shifted, emit('Log', [emit('ReduceSum', [emit('Exp', [shifted]), axes])])]);
   },
+  rmsNorm: ({ attributes: { epsilon } }, inputs, { emit }) =>
+    emit('SimplifiedLayerNormalization', inputs, { axis: -1, epsilon: { float: epsilon }, stash_type: 1 }),
   topValues: ({ attributes: { count }, inputs: [{ shape }] }, [x], context) => top(context, x!, shape, count).values,
   topIndices: ({ attributes: { count }, inputs: [{ shape }] }, [x], context) =>
     context.emit('Cast', [top(context, x!, shape, count).positions], { to: elementTypeOf('i32') }),

@@ -75,6 +75,8 @@ const operations: { readonly [P in Computed]: Operation<P> } = {
   reduceSum: ({ tf }, [x], { attributes: { axes } }) => tf.sum(x!, [...axes], true),
   reduceMax: ({ tf }, [x], { attributes: { axes } }) => tf.max(x!, [...axes], true),
   softmax: unary('softmax'),
+  rmsNorm: ({ tf }, [x, gain], { attributes: { epsilon } }) =>
+    tf.mul(tf.div(x!, tf.sqrt(tf.add(tf.mean(tf.square(x!), -1, true), epsilon))), gain!),
   logSoftmax: unary('logSoftmax'),
   topValues: ({ tf }, [x], { attributes: { count } }) => tf.topk(x!, count).values,
   topIndices: ({ tf }, [x], { attributes: { count } }) => tf.topk(x!, count).indices,

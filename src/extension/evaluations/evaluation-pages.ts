@@ -14,7 +14,7 @@ const viewType = 'unmask.evaluation';
 /** State of a page that survives reloading the window. */
 const savedState = z.object({ dir: z.string().min(1), against: z.string().min(1).nullable() });
 
-/** What a page compares with: the previous evaluation with common problems, a given one, or none. */
+/** What a page compares with: the previous evaluation with common problems, a certain one, or none. */
 type ComparedWith = { readonly kind: 'previous' | 'none' } | { readonly kind: 'named'; readonly dir: string };
 
 /** The evaluation pages, one editor tab each. */

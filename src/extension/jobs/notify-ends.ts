@@ -37,7 +37,7 @@ async function notify(run: PanelRun): Promise<void> {
   if (run.kind === 'fine-tune' && run.state === 'finished') return;
   // Do not notify: the user stopped the run.
   if (run.state === 'interrupted' && (await readControl(run.dir))?.want === 'stop') return;
-  if (!(await claimEnd(path.join(dataHome(), 'cache', 'told'), run.run, heartbeat))) return;
+  if (!(await claimEnd(path.join(dataHome(), 'cache', 'notified'), run.run, heartbeat))) return;
   const open = 'Open Panel';
   const keep = 'Keep Model';
   const resume = 'Resume';

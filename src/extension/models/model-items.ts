@@ -1,7 +1,7 @@
-import { fitText, size } from '../../platform/amounts.ts';
+import { fitText, size, suggestionTimeText } from '../../platform/amounts.ts';
 import type { ModelOffer } from '../../protocol/models.ts';
 import { printableLine } from '../../protocol/printable.ts';
-import type { MissingBase, ModelSummary } from '../../protocol/runtime.ts';
+import type { MissingBase, ModelSummary, RuntimeStatus } from '../../protocol/runtime.ts';
 
 /** Where models come from, for display. */
 export const origins: Readonly<Record<ModelSummary['kind'], string>> = {
@@ -62,12 +62,14 @@ export const downloadItems = (models: readonly ModelSummary[]): (ModelItem & { r
   });
 
 function itemOf(model: ModelSummary, used: string): ModelItem {
-  const { name, bytes, description } = model;
+  const { name, bytes, description, suggestion_milliseconds: time } = model;
   return {
     label: labelOf(name),
-    description: [...(name === used ? ['in use'] : []), size(bytes), licenceText(model), fitText(model.memory)].join(
-      ' · ',
-    ),
+    description: [
+      ...(name === used ? ['in use'] : []),
+      ...(time === undefined ? [] : [suggestionTimeText(time)]),
+      ...[size(bytes), licenceText(model), fitText(model.memory)],
+    ].join(' · '),
     detail: printableLine(description),
     name,
   };
@@ -89,4 +91,16 @@ export function offerLines(offer: ModelOffer): string[] {
     `Memory: ${fitText(memory)}`,
     `Revision ${revision.slice(0, 12)}${installed === null ? '' : `, replaces ${installed.slice(0, 12)}`}`,
   ];
+}
+
+/** A model is slow if half of its suggestions take longer than this many milliseconds. */
+const slow = 2000;
+/** The number of suggestions after which a model is judged. */
+const enough = 3;
+
+/** Returns the warning about a slow model: "This model takes about 9 s per suggestion here."; null if it is not slow. */
+export function slowWarning({ model, latency: { requests, p50 } }: RuntimeStatus): string | null {
+  if (p50 === null || requests < enough || p50 <= slow) return null;
+  const time = suggestionTimeText(p50).replace('about', 'takes about');
+  return `The model ${labelOf(model)} ${time}. You can select a smaller one.`;
 }

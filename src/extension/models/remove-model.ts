@@ -19,8 +19,8 @@ export function registerRemoveModel(context: vscode.ExtensionContext, parts: Rem
   context.subscriptions.push(
     vscode.commands.registerCommand(
       commands.removeModel,
-      withErrorsShown(log, async (given?: unknown) => {
-        const name = typeof given === 'string' ? given : await pickInstalled(models);
+      withErrorsShown(log, async (argument?: unknown) => {
+        const name = typeof argument === 'string' ? argument : await pickInstalled(models);
         if (name === undefined) return;
         // The program checks this too, but only after the user has confirmed.
         if (models.find(name)?.kind !== 'installed')

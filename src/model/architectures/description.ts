@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { assertRegular, readJson } from '../../platform/files.ts';
 
-/** The JSON files that tell what a model is, wherever they lie. */
+/** The JSON files that describe a model, in a folder or on the hub. */
 export interface Description {
   /** What a file is called in messages. */
   location(name: string): string;

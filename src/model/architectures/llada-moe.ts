@@ -39,7 +39,7 @@ export const lladaMoe: Architecture = {
         expert_bias: false,
         n_group: 1,
         topk_group: 1,
-        // As in the authors' code, whatever the field of this name says.
+        // As in the authors' code, which does not read the field of this name.
         norm_topk_prob: false,
         routed_scaling_factor: 1,
       },

@@ -38,7 +38,7 @@ export class PublishedConfig {
     return value;
   }
 
-  /** Throws a `UserError` unless each field is one of the given values, which may hold undefined for an absent one. */
+  /** Throws a `UserError` unless each field is one of these values, which may hold undefined for an absent one. */
   only(accepted: Readonly<Record<string, readonly unknown[]>>): void {
     for (const [name, values] of Object.entries(accepted))
       if (!values.includes(this.get(name))) throw this.unsupported(name);
@@ -46,13 +46,14 @@ export class PublishedConfig {
 
   unsupported(name: string): UserError {
     const value = this.get(name);
-    const said = value === undefined ? `lacks ${name}, whose default` : `has ${name} = ${JSON.stringify(value)}, which`;
-    return new UserError(`${this.file} ${said} is not supported; take another checkpoint.`);
+    const fault =
+      value === undefined ? `lacks ${name}, whose default` : `has ${name} = ${JSON.stringify(value)}, which`;
+    return new UserError(`${this.file} ${fault} is not supported; choose another checkpoint.`);
   }
 
   #wrong(name: string, value: unknown, needed: string): UserError {
-    const said = value === undefined ? `${name} is missing` : `${name} is ${JSON.stringify(value)}`;
-    return new UserError(`${this.file}: ${said} where ${needed} is needed; restore the file.`);
+    const fault = value === undefined ? `${name} is missing` : `${name} is ${JSON.stringify(value)}`;
+    return new UserError(`${this.file}: ${fault}, but it must be ${needed}; restore the file.`);
   }
 }
 

@@ -45,7 +45,7 @@ function idInConfig(config: PublishedConfig, kind: Kind): number | undefined {
   if (id === undefined) return undefined;
   if (!Number.isSafeInteger(id) || id < 0)
     throw new UserError(
-      `${config.file}: ${field} is ${JSON.stringify(value)} where a token's id is needed; restore it.`,
+      `${config.file}: ${field} is ${JSON.stringify(value)}, but it must be a token's id; restore the file.`,
     );
   return id as number;
 }

@@ -81,7 +81,7 @@ export async function readGgufCheckpoint(gguf: GgufFile): Promise<GgufCheckpoint
   for (const name of gguf.tensors.keys())
     if (!known.has(name))
       throw new UserError(
-        `${gguf.file} holds the tensor ${shown(name)}, which a model of the architecture ${published.model_type} does not have; take another model.`,
+        `${gguf.file} holds the tensor ${shown(name)}, which a model of the architecture ${published.model_type} does not have; choose another model.`,
       );
   return {
     ...{ config, tokenizer, published, weights },
@@ -128,17 +128,15 @@ function storedOf(
   const stored = ggufName(name);
   const tensor = gguf.tensors.get(stored);
   if (!tensor)
-    throw new UserError(
-      `${gguf.file} lacks the tensor ${stored} that its metadata calls for; convert the model again.`,
-    );
+    throw new UserError(`${gguf.file} lacks the tensor ${stored} that its metadata requires; convert the model again.`);
   if (String(tensor.shape) !== String(shape))
     throw new UserError(
-      `${gguf.file}: ${stored} is [${tensor.shape}] where its metadata calls for [${shape}]; convert the model again.`,
+      `${gguf.file}: ${stored} is [${tensor.shape}], but its metadata requires [${shape}]; convert the model again.`,
     );
   const interleavedHeadDim = interleaved && /\.self_attn\.[qk]_proj\./.test(name) ? config.head_dim : undefined;
   if (shape.length === 1 && !tensor.format.plain)
     throw new UserError(
-      `${gguf.file}: ${stored} is a vector of ${tensor.format.name}, and vectors of F32, F16 and BF16 are read; convert the model again.`,
+      `${gguf.file}: ${stored} is a vector of ${tensor.format.name}, but only vectors of F32, F16 and BF16 are supported; convert the model again.`,
     );
   return {
     name,
@@ -167,7 +165,7 @@ async function* partsOf(
     const numbers = new Float32Array(count * width);
     format.dequantize(ordered, numbers);
     if (!allFinite(numbers))
-      throw new UserError(`${gguf.file}: ${name} holds values that are not finite; take another file of the model.`);
+      throw new UserError(`${gguf.file}: ${name} holds values that are not finite; use another file of the model.`);
     yield format.plain ? ordered : new Uint8Array(numbers.buffer);
   }
 }

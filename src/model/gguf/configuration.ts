@@ -50,7 +50,7 @@ export async function ggufConfiguration(gguf: GgufFile): Promise<GgufConfigurati
   const family = Object.hasOwn(families, name) ? (families[name] as Family) : undefined;
   if (!family)
     throw new UserError(
-      `${gguf.file} holds a model of the architecture ${JSON.stringify(name)}, and ${Object.keys(families).join(', ')} are read; take another model.`,
+      `${gguf.file} holds a model of the architecture ${JSON.stringify(name)}, but only ${Object.keys(families).join(', ')} are supported; choose another model.`,
     );
   if ((metadata.whole('split.count') ?? 1) > 1) throw metadata.unsupported('split.count');
   const key = (rest: string) => `${name}.${rest}`;
@@ -119,7 +119,7 @@ async function ropeScalingOf(gguf: GgufFile, head: number, theta: number): Promi
   const scaling = llama3ScalingOf(factors, head, theta);
   if (!scaling)
     throw new UserError(
-      `${gguf.file} scales its rotary positions (${ropeFactors}) in another way than Llama 3, which is not supported; take another model.`,
+      `${gguf.file} scales its rotary positions (${ropeFactors}) in another way than Llama 3, which is not supported; choose another model.`,
     );
   return scaling;
 }

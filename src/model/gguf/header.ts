@@ -76,7 +76,7 @@ class Cursor {
     return this.view.getUint32(this.take(4), true);
   }
 
-  /** A value above 2^53 is rounded. It is rejected wherever an integer is required. */
+  /** A value above 2^53 is rounded. It is rejected if an integer is required. */
   u64(): number {
     return Number(this.view.getBigUint64(this.take(8), true));
   }
@@ -141,8 +141,9 @@ export function parseGgufHeader(
   const at = new Cursor(bytes, size, damaged);
   if (size < 4 || at.u32() !== magic) throw damaged('it does not begin with GGUF');
   const version = at.u32();
-  if (version !== 0 && version % 2 ** 16 === 0) throw refused('it is big-endian, and little-endian files are read');
-  if (!versions.includes(version)) throw refused(`its version is ${version}, and versions 2 and 3 are read`);
+  if (version !== 0 && version % 2 ** 16 === 0)
+    throw refused('it is big-endian, but only little-endian files are supported');
+  if (!versions.includes(version)) throw refused(`its version is ${version}, but only versions 2 and 3 are supported`);
   const tensorCount = at.count('tensors', leastBytesOfTensor);
   const entries = at.count('entries of metadata', leastBytesOfEntry);
   const metadata = new Map<string, MetadataValue>();
@@ -178,7 +179,7 @@ function tensorOf(
   const format = blockFormat(type);
   if (!format)
     throw refused(
-      `tensor ${shown(name)} is of the type ${formatName(type)}, and ${readableFormats.join(', ')} are read`,
+      `tensor ${shown(name)} is of the type ${formatName(type)}, but only ${readableFormats.join(', ')} are supported`,
     );
   const numbers = sizeOf(shape);
   if (shape.some((extent) => extent < 1) || !Number.isSafeInteger(numbers))

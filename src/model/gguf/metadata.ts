@@ -63,7 +63,7 @@ export class Metadata {
   /** The error for a key whose value is not supported. */
   unsupported(key: string): UserError {
     return new UserError(
-      `${this.file} has ${shown(key)} = ${described(this.values.get(key))}, which is not supported; take another model.`,
+      `${this.file} has ${shown(key)} = ${described(this.values.get(key))}, which is not supported; choose another model.`,
     );
   }
 
@@ -78,8 +78,8 @@ export class Metadata {
   }
 
   #wrong(key: string, value: MetadataValue | undefined, needed: string): UserError {
-    const said = value === undefined ? `${shown(key)} is missing` : `${shown(key)} is ${described(value)}`;
-    return new UserError(`${this.file}: ${said} where ${needed} is needed; convert the model again.`);
+    const fault = value === undefined ? `${shown(key)} is missing` : `${shown(key)} is ${described(value)}`;
+    return new UserError(`${this.file}: ${fault}, but it must be ${needed}; convert the model again.`);
   }
 }
 

@@ -67,7 +67,7 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
   const cutting = cuttings.get(name ?? '');
   if (!cutting)
     throw new UserError(
-      `${file} has ${name === undefined ? 'no tokenizer.ggml.pre' : `tokenizer.ggml.pre = ${shown(name)}`}, and text that is cut as ${[...cuttings.keys()].join(', ')} do is read; take another model.`,
+      `${file} has ${name === undefined ? 'no tokenizer.ggml.pre' : `tokenizer.ggml.pre = ${shown(name)}`}, and text that is cut as ${[...cuttings.keys()].join(', ')} do is read; choose another model.`,
     );
   const tokens = metadata.texts('tokenizer.ggml.tokens');
   const kinds = metadata.wholes('tokenizer.ggml.token_type');
@@ -119,7 +119,7 @@ export function ggufTokenizer(metadata: Metadata): TokenizerFiles {
 function pair(merge: string, { file }: Metadata): readonly [string, string] {
   const at = merge.indexOf(' ', 1);
   if (at === -1 || at === merge.length - 1)
-    throw new UserError(`${file} has ${shown(merge)} where a merge of two tokens is needed; convert the model again.`);
+    throw new UserError(`${file} has the merge ${shown(merge)}, which is not of two tokens; convert the model again.`);
   return [merge.slice(0, at), merge.slice(at + 1)];
 }
 

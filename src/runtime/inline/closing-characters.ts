@@ -9,7 +9,7 @@ import { lineAfter, lineBefore, type TextAtCursor } from './text-at-cursor.ts';
 function closersAfter(at: TextAtCursor): string {
   const [closers] = /^[)\]}'"`]*/.exec(lineAfter(at)) as RegExpExecArray;
   const quote = openQuote(lineBefore(at));
-  // A quote closes only the one that is open at the cursor; any other one opens a string.
+  // A quote closes the string that is open at the cursor; any other quote opens a string.
   const other = [...closers].findIndex(
     (character, index) => '\'"`'.includes(character) && !(index === 0 && character === quote),
   );

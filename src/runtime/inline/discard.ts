@@ -80,11 +80,11 @@ function isDegenerate(text: string): boolean {
 
 /** Whether a name or path says the same word three times in a row: `user_user_user`, `userUserUser`, `docs/docs/docs`. */
 function repeatsWord(text: string, at: TextAtCursor): boolean {
-  const begun = /[\w$./-]*$/.exec(lineBefore(at))![0];
-  const line = begun + text;
+  const typedWord = /[\w$./-]*$/.exec(lineBefore(at))![0];
+  const line = typedWord + text;
   const separated = /(?<![A-Za-z])([A-Za-z]{2,})(?:[_./-]\1){2,}(?![A-Za-z])/i.exec(line);
   const joined = /([A-Za-z]{3,})\1{2,}/i.exec(line);
   // Letters of one kind, as in `ffffffffff`, are a number or a rule.
   const isWord = joined !== null && new Set(joined[1]!.toLowerCase()).size > 1;
-  return [separated, isWord ? joined : null].some((found) => found && found.index + found[0].length > begun.length);
+  return [separated, isWord ? joined : null].some((found) => found && found.index + found[0].length > typedWord.length);
 }

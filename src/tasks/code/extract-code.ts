@@ -1,7 +1,7 @@
 import { taggedAnswer } from '../answer-text.ts';
 import type { PromptFormat } from '../task.ts';
 
-/** The code of a completion, and whether it was in a fence, where it need not continue the prompt's indentation. */
+/** The code of a completion, and whether it was in a fence, in which it does not have to continue the prompt's indentation. */
 export interface ExtractedCode {
   readonly code: string;
   readonly isFenced: boolean;

@@ -78,7 +78,7 @@ function textVerdict({ row, source, code }: JudgedProgram): Verdict | null {
 }
 
 /**
- * Divides programs, by index, into batches of one row whose tests one process runs, and those that are judged alone. Batches
+ * Divides programs, by index, into batches of one row whose tests one process runs, and programs that are judged alone. Batches
  * are small enough for every core to get two of them, so that a slow one does not leave the other cores idle.
  */
 function divide(
@@ -104,7 +104,7 @@ function divide(
   return { batches, alone };
 }
 
-/** The verdicts on programs for one row whose tests run in a process of their own. */
+/** The verdicts on programs for one row; their tests run in a separate process. */
 async function separateVerdicts(
   sandbox: Sandbox,
   row: CodeRow,
@@ -158,7 +158,7 @@ async function runOnce(sandbox: Sandbox, { job, input, limits }: LimitedJob, sig
 /** How the tests of a program are run. */
 interface CodeJob {
   readonly job: SandboxJob;
-  /** The harness's input besides the nonce. */
+  /** The harness's input, without the nonce. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly harness: string;
   readonly version: string;

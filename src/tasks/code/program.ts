@@ -98,12 +98,12 @@ function namesOf(row: CodeRow, source: string): string {
   const isMethod = isMethodOfSolution(row, source);
   if (language === 'python') return isMethod ? `\n\n${entry} = Solution().${entry}\n` : '';
   const method = isMethod ? `\nconst ${entry} = (...values) => new Solution().${entry}(...values);` : '';
-  const wanted = visibleNames(row);
+  const visible = visibleNames(row);
   if (isScript(row) && !usesModules(source)) {
-    const values = wanted.map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`);
+    const values = visible.map((name) => `${name}: typeof ${name} === 'undefined' ? undefined : ${name}`);
     return `${method}\nmodule.exports = { ${values.join(', ')} };\n`;
   }
-  const missing = unexportedNames(source + method, language).filter((name) => wanted.includes(name));
+  const missing = unexportedNames(source + method, language).filter((name) => visible.includes(name));
   return missing.length === 0 ? method : `${method}\nexport { ${missing.join(', ')} };\n`;
 }
 

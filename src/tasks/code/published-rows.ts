@@ -96,11 +96,12 @@ const builtIn = new Set([
  * tests, which give standard input and expect standard output.
  */
 function fromSafim(record: Fields): Fields {
-  const { prompt, eval_prompt: whole, ground_truth: target, unit_tests: given, lang } = record;
+  const { prompt, eval_prompt: whole, ground_truth: target, unit_tests: unitTests, lang } = record;
   const at = typeof prompt === 'string' ? prompt.indexOf(placeholder) : -1;
   if (typeof whole !== 'string' || !whole.includes(placeholder))
     throw new UserError(`eval_prompt: needs a text with ${placeholder}.`);
-  const cases = typeof given === 'string' && given.trim() !== '' ? parsedList(given, 'unit_tests') : given;
+  const cases =
+    typeof unitTests === 'string' && unitTests.trim() !== '' ? parsedList(unitTests, 'unit_tests') : unitTests;
   return {
     ...record,
     prompt: at < 0 ? prompt : (prompt as string).slice(0, at),

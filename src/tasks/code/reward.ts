@@ -44,7 +44,7 @@ export function codeReward(
   return { total: parts.tests + parts.parses + parts.format, parts, passed: share === 1, report: verdict };
 }
 
-/** No reward, not even for the form: what is found out must not be worth more than a completion without code. */
+/** No reward, not even for the form, so that a forged result gets no more than a completion without code. */
 function forgedReward(name: string, forged: string, report: Verdict): Reward {
   const parts = name === 'all-tests' ? { tests: 0 } : { tests: 0, parses: 0, format: 0 };
   return { total: 0, parts, passed: false, forged, report };

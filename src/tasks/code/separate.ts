@@ -1,5 +1,5 @@
 /**
- * Tests of the task `code` that run outside the process of the candidate. Each candidate has a sandbox and a process of its own.
+ * Tests of the task `code` that run outside the process of the candidate. Each candidate has its own sandbox and process.
  * Tests and expected values stay in the process of another sandbox; calls of the candidate's functions are answered over a socket
  * with structured clones (docs/security.md).
  */
@@ -14,7 +14,7 @@ import { isWorthRepeating, type Verdict } from '../../workspace/verdict.ts';
 import { visibleNames } from './program.ts';
 import { type CodeRow, isScript, usesModules } from './row.ts';
 
-/** Candidates that one process of tests judges one after the other, because starting it takes time. */
+/** Number of candidates that one test process judges one after the other, because starting a process takes time. */
 export const candidatesPerRun = 8;
 
 interface RunLimits {
@@ -90,7 +90,7 @@ async function judgeTogether(
 ): Promise<SeparateVerdict[]> {
   const { limits, seconds, signal } = options;
   const plain = async (text: string) => (row.language === 'typescript' ? stripTypes(text) : text);
-  // Longer than the candidates have together, so that the process of the tests itself reports the one that is late.
+  // Longer than the candidates have together, so that the test process itself reports the candidate that is late.
   const whole = { ...limits, seconds: seconds * sources.length + 5 };
   // Before the candidates are started: a text that is hard to parse keeps this process busy, and they would wait for it.
   const candidates = await Promise.all(
@@ -157,7 +157,7 @@ interface StartedCandidate {
 /** Milliseconds for a process whose socket is closed to end by itself. */
 const gracePeriod = 200;
 
-/** Starts processes that wait for a candidate, each in a sandbox of its own. */
+/** Starts processes that wait for a candidate, each in its own sandbox. */
 async function startCandidates(
   sandbox: Sandbox,
   count: number,

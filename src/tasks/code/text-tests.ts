@@ -10,8 +10,8 @@ export function sameText(code: string, target: string): boolean {
       .split('\n')
       .map((line) => line.replace(/\s+/g, ''))
       .filter((line) => line !== '');
-  const wanted = lines(target);
-  return lines(code).slice(0, wanted.length).join('\n') === wanted.join('\n');
+  const expected = lines(target);
+  return lines(code).slice(0, expected.length).join('\n') === expected.join('\n');
 }
 
 /**

@@ -17,10 +17,11 @@ interface Application {
   readonly wording: number;
 }
 
+/** A statement of a program: a new local variable, an early return if a condition holds, or the final return. */
 export type Statement =
-  | { readonly kind: 'const'; readonly variable: Variable; readonly is: Application }
+  | { readonly kind: 'const'; readonly variable: Variable; readonly value: Application }
   | { readonly kind: 'if'; readonly condition: Application; readonly result: Atom }
-  | { readonly kind: 'return'; readonly is: Application };
+  | { readonly kind: 'return'; readonly value: Application };
 
 /** A function of one to four statements. */
 export interface Program {
@@ -59,9 +60,9 @@ export function drawProgram(random: Random): Program | null {
   const apply = (choices: readonly Operation[]): Application | null => {
     const operation = random.pick(choices);
     const operands: Atom[] = [];
-    for (const wanted of operation.operands) {
-      const type = wanted === 'number or constant' ? 'number' : wanted;
-      const isConstant = type === 'constant' || (wanted === 'number or constant' && random.uniform() < 0.5);
+    for (const kind of operation.operands) {
+      const type = kind === 'number or constant' ? 'number' : kind;
+      const isConstant = type === 'constant' || (kind === 'number or constant' && random.uniform() < 0.5);
       // Operands differ, because an operation on the same variable twice, such as a - a, is often a constant.
       const fitting = scope.filter((variable) => variable.type === type && !operands.includes(variable));
       const fresh = fitting.filter(({ name }) => !used.has(name));
@@ -82,16 +83,16 @@ export function drawProgram(random: Random): Program | null {
       statements.push({ kind: 'if', condition, result: chosen });
     } else {
       const type = weighted(random, typeWeights);
-      const is = apply(operations[type]);
-      if (is === null) return null;
+      const value = apply(operations[type]);
+      if (value === null) return null;
       const variable = { name: localNames[scope.length - parameters.length]!, type };
-      statements.push({ kind: 'const', variable, is });
+      statements.push({ kind: 'const', variable, value });
       scope.push(variable);
     }
   }
-  const is = apply(operations[result]);
-  if (is === null || scope.some(({ name }) => !used.has(name))) return null;
-  statements.push({ kind: 'return', is });
+  const value = apply(operations[result]);
+  if (value === null || scope.some(({ name }) => !used.has(name))) return null;
+  statements.push({ kind: 'return', value });
   return { parameters, result, statements };
 }
 
@@ -113,7 +114,7 @@ export const structureOf = ({ statements }: Program): string =>
   statements
     .map(
       (statement) =>
-        `${statement.kind} ${(statement.kind === 'if' ? statement.condition : statement.is).operation.name}`,
+        `${statement.kind} ${(statement.kind === 'if' ? statement.condition : statement.value).operation.name}`,
     )
     .join('; ');
 
@@ -143,9 +144,9 @@ export function headOf({ parameters, result, statements }: Program): string {
 }
 
 function describe(statement: Statement): string {
-  if (statement.kind === 'const') return `Let ${statement.variable.name} be ${inWords(statement.is)}.`;
+  if (statement.kind === 'const') return `Let ${statement.variable.name} be ${inWords(statement.value)}.`;
   if (statement.kind === 'if') return `If ${inWords(statement.condition)}, return ${written(statement.result)}.`;
-  return `Return ${inWords(statement.is)}.`;
+  return `Return ${inWords(statement.value)}.`;
 }
 
 /** The body of the function, with the brace that closes it. */
@@ -153,9 +154,9 @@ export const bodyOf = ({ statements }: Program): string =>
   `${statements.map((statement) => `  ${coded(statement)}\n`).join('')}}\n`;
 
 function coded(statement: Statement): string {
-  if (statement.kind === 'const') return `const ${statement.variable.name} = ${inCode(statement.is)};`;
+  if (statement.kind === 'const') return `const ${statement.variable.name} = ${inCode(statement.value)};`;
   if (statement.kind === 'if') return `if (${inCode(statement.condition)}) return ${written(statement.result)};`;
-  return `return ${inCode(statement.is)};`;
+  return `return ${inCode(statement.value)};`;
 }
 
 const written = (atom: Atom): string => (typeof atom === 'number' ? String(atom) : atom.name);
@@ -178,11 +179,11 @@ export function evaluate(
   const applied = ({ operation, operands }: Application) => operation.value(...operands.map(read));
   for (const [index, statement] of statements.entries()) {
     if (statement.kind === 'const') {
-      const value = applied(statement.is);
+      const value = applied(statement.value);
       // The program is not defined for these inputs: JSON cannot represent the value.
       if (!isPlain(value)) return { result: value, taken: null };
       values.set(statement.variable.name, value);
-    } else if (statement.kind === 'return') return { result: applied(statement.is), taken: null };
+    } else if (statement.kind === 'return') return { result: applied(statement.value), taken: null };
     else if (index !== skipped && applied(statement.condition)) return { result: read(statement.result), taken: index };
   }
   throw new Error('a program ends with a return statement');

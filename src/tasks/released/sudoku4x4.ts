@@ -26,7 +26,7 @@ const readings: readonly ((text: string) => string | undefined)[] = [
 
 /**
  * The Sudoku part of the released evaluator of SPG and d1 (`eval/parse_and_get_acc.py`): white space is removed, the
- * rest padded with 0 or cut to 16 characters whatever they are, and the empty cells that equal the solution counted.
+ * rest padded with 0 or cut to 16 characters of any kind, and the empty cells that equal the solution counted.
  */
 export function gradeSudokuAsReleased(
   completion: string,

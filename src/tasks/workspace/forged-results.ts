@@ -5,7 +5,7 @@ import { passRate, type TestResult, type Verdict } from '../../workspace/verdict
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { WorkspaceRow } from './row.ts';
 
-/** Of the bodies that pass some of the tests, one in so many is looked at; of those that pass all, every one. */
+/** Of the bodies that pass some of the tests, one in this number is checked. All bodies that pass all tests are checked. */
 const sampled = 4;
 
 const cache = new VerdictCache();

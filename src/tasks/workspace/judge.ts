@@ -31,7 +31,7 @@ export interface BodyOptions extends ScoringOptions {
 
 /**
  * Runs the tests of each function with another body in the sandbox; the verdicts are in the items' order. A file that does
- * not parse is not run. A part of a body on which no test depends counts as failed, whatever is written there. So does a body
+ * not parse is not run. A part of a body on which no test depends always counts as failed. So does a body
  * that passes tests by something other than its results, as far as `forgedVerdict` finds it.
  */
 export async function judgeBodies(

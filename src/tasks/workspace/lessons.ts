@@ -8,8 +8,8 @@ const mostParts = 4;
 
 /**
  * Training problems of functions, from small to large: expressions, lines, statements and pairs of lines of their bodies,
- * then whole bodies. A function whose tests notice none of its mutants is left out, because they cannot tell right from
- * wrong; where they notice fewer than half, passing them is worth less.
+ * then whole bodies. A function whose tests notice none of its mutants is left out, because they cannot distinguish right
+ * from wrong. If they notice fewer than half of the mutants, passing them gives a smaller reward.
  */
 export async function lessons(
   rows: readonly WorkspaceRow[],

@@ -7,6 +7,7 @@ import { NgramWriter } from '../../infilling/ngram-model.ts';
 import type { SpecialTokens } from '../../model/config.ts';
 import { readSafetensors, writeSafetensors } from '../../model/safetensors.ts';
 import type { Tokenizer } from '../../model/tokenizer.ts';
+import { count } from '../../platform/amounts.ts';
 import { Random } from '../../platform/random.ts';
 import type { SourceFile } from './corpus.ts';
 import { GapExamples } from './gap-examples.ts';
@@ -41,7 +42,7 @@ export async function codeNgram(
   let tensors: ReadonlyMap<string, HostTensor>;
   if (kept && (await stat(kept).catch(() => undefined))) tensors = await readSafetensors(kept);
   else {
-    progress(`Encoding ${files.length} files for the n-gram`);
+    progress(`Encoding ${count(files.length, 'file')} for the n-gram`);
     tensors = encode(files, tokenizer, eom, vocabulary);
     if (kept) await writeSafetensors(kept, tensors);
   }

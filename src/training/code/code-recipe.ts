@@ -6,6 +6,7 @@ import { leftToRightCompleter } from '../../infilling/left-to-right.ts';
 import { trainBytePairs } from '../../model/byte-pair-training.ts';
 import type { LanguageModel } from '../../model/language-model.ts';
 import { Tokenizer } from '../../model/tokenizer.ts';
+import { count } from '../../platform/amounts.ts';
 import { dataHome } from '../../platform/files.ts';
 import type { Random } from '../../platform/random.ts';
 import { defaultSettings } from '../../protocol/default-settings.ts';
@@ -89,7 +90,7 @@ export async function codeCurriculum(
   { progress }: Pick<PrepareHooks, 'progress'>,
   { reading = denoisingReading, vocabulary = usualVocabulary }: CurriculumOptions = {},
 ): Promise<Curriculum> {
-  progress(`Learning a tokenizer from ${corpus.training.length} files`);
+  progress(`Learning a tokenizer from ${count(corpus.training.length, 'file')}`);
   const files = trainBytePairs(
     corpus.training.map(({ text }) => text),
     vocabulary,

@@ -10,7 +10,7 @@ const fillWeight = 0.1;
 
 /**
  * Canvas widths in training: those of decoding (`canvas`, `line_canvas`, and half and a quarter of them). The width
- * of a canvas tells the model roughly how long the middle is.
+ * of a canvas shows the model roughly how long the middle is.
  */
 const canvasWidths = [8, 16, 32, 64] as const;
 
@@ -144,7 +144,7 @@ function drawWidth(tokens: number, random: Random): number | null {
   return widths[drawn] ?? null;
 }
 
-/** A kind of gap, as often as a code model sees it in training. */
+/** A kind of gap, drawn as often as in the training of a code model. */
 export function drawKind(random: Random): GapKind {
   let left = random.uniform();
   for (const [kind, share] of shares) {

@@ -98,8 +98,8 @@ function requestOf(
   { settings: recorded, model, steps, seed }: RunConfiguration,
   changed?: number,
 ): ConversionRequest {
-  const { output, ...given } = recorded;
-  const settings = conversionSettings.safeParse(given);
+  const { output, ...settingsOfRun } = recorded;
+  const settings = conversionSettings.safeParse(settingsOfRun);
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   return {
     from: model as string,
@@ -159,7 +159,7 @@ function runConversion({
   });
 }
 
-/** Reads the sources to train on, after fetching what is missing into a folder. */
+/** Reads the sources to train on. Downloads the missing ones into a folder first. */
 export type ReadCorpus = (folder: string, hooks: CorpusHooks) => Promise<Corpus>;
 
 const prepare = (readCorpus: ReadCorpus, { onPrepare, signal }: TrainingHooks): Promise<Corpus> =>

@@ -29,7 +29,7 @@ export interface GapTokens extends SuffixFirstTokens {
 }
 
 /**
- * Draws gaps in source files as texts of a length. Prefix and middle are encoded together, so that no token tells where the cut
+ * Draws gaps in source files as texts of a length. Prefix and middle are encoded together, so that no token shows where the cut
  * was: the decoder spells the end of the prefix again (token healing, `healedPrefix`). Middles therefore begin with the
  * token that contains the cut.
  */

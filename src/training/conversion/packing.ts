@@ -41,7 +41,7 @@ interface Prediction {
  * text only: tokens of the text to those before them, tokens of a canvas to the text before the canvas and to the canvas.
  * Therefore block size 1 is the autoregressive loss alone.
  *
- * The output at a position predicts the next token, as in the base. The first token of a canvas is thus predicted by the text's
+ * The output at a position predicts the next token, as in the base. The first token of a canvas is therefore predicted by the text's
  * last token before it, which the autoregressive loss trains, and the canvas has no prediction of it. The weights of both
  * losses are means over their predictions.
  */

@@ -18,7 +18,7 @@ import { evaluationsOf, readEvents, readStatus, stepsOf } from '../../runs/reade
 import { taskByName } from '../../tasks/registry.ts';
 import type { TuningRequest } from '../tuning-request.ts';
 import { resumeTuning, startTuning, type TuningHooks, type TuningResult } from '../tuning-run.ts';
-import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, Trial } from './records.ts';
+import type { ComparisonPlan, ComparisonRow, CurvePoint, FailedRow, RateTrial } from './records.ts';
 import { readRows, readTrial, recordPlan, recordRun, runsOf, startedRun, writeRow, writeTrial } from './store.ts';
 import { fileNameOf, type Variant } from './variants.ts';
 
@@ -39,20 +39,20 @@ const trialSeed = 1_000_000;
 /** Sampling temperature of the answers for pass@k. */
 const sampleTemperature = 0.9;
 
-/** Does the missing work. Every finished row is written to disk before the next one begins. */
+/** Computes the rows that are missing, and returns all rows. Every finished row is written to disk before the next one begins. */
 export async function compare(comparison: Comparison): Promise<(ComparisonRow | FailedRow)[]> {
   const { dir, plan, variants, seeds } = comparison;
   await recordPlan(dir, plan);
   const known = await readRows(dir);
   const missing = (variant: Variant, seed: number) =>
     !known.some((row) => row.objective === variant.label && row.seed === seed);
-  const trialsOf = new Map<Variant, Trial[]>();
+  const trialsOf = new Map<Variant, RateTrial[]>();
   for (const variant of variants)
     if (Array.from({ length: seeds }, (_, seed) => seed).some((seed) => missing(variant, seed)))
       trialsOf.set(variant, await tryRates(comparison, variant));
   for (let seed = 0; seed < seeds; seed++)
     for (const variant of variants.filter((each) => missing(each, seed)))
-      await finishRow(comparison, variant, seed, trialsOf.get(variant) as Trial[]);
+      await finishRow(comparison, variant, seed, trialsOf.get(variant) as RateTrial[]);
   return readRows(dir);
 }
 
@@ -61,7 +61,7 @@ export async function finishRow(
   comparison: Comparison,
   variant: Variant,
   seed: number,
-  trials: readonly Trial[],
+  trials: readonly RateTrial[],
 ): Promise<ComparisonRow | FailedRow> {
   comparison.progress(`${variant.label}, seed ${seed}`);
   const learning_rate = bestRate(comparison.plan, trials);
@@ -70,23 +70,23 @@ export async function finishRow(
   return row;
 }
 
-/** The learning rate with the best validation score; the smallest of several. */
-function bestRate({ learning_rates: rates }: ComparisonPlan, trials: readonly Trial[]): number {
+/** The learning rate with the best validation score; among equal scores, the smallest rate. */
+function bestRate({ learning_rates: rates }: ComparisonPlan, trials: readonly RateTrial[]): number {
   const ranked = trials.toSorted((a, b) => (b.score ?? -1) - (a.score ?? -1) || a.learning_rate - b.learning_rate);
   return ranked[0]?.learning_rate ?? rates[0]!;
 }
 
 /** The results of all learning rates of an objective; none if there is only one to choose from. */
-async function tryRates(comparison: Comparison, variant: Variant): Promise<Trial[]> {
+async function tryRates(comparison: Comparison, variant: Variant): Promise<RateTrial[]> {
   const { length } = comparison.plan.learning_rates;
   if (length === 1) return [];
-  const trials: Trial[] = [];
+  const trials: RateTrial[] = [];
   for (let index = 0; index < length; index++) trials.push(await finishTrial(comparison, variant, index));
   return trials;
 }
 
-/** The result of a short run at the learning rate with this index: the known one, or that of a run, which is then written. */
-export async function finishTrial(comparison: Comparison, variant: Variant, index: number): Promise<Trial> {
+/** The result of a trial of the learning rate with this index. If it is not stored, the trial is run and its result stored. */
+export async function finishTrial(comparison: Comparison, variant: Variant, index: number): Promise<RateTrial> {
   const work = `${fileNameOf(variant.label)}-trial-${index}`;
   const known = await readTrial(comparison.dir, work);
   if (known !== null) return known;
@@ -100,7 +100,7 @@ async function tryRate(
   comparison: Comparison,
   variant: Variant,
   { work, learning_rate }: { work: string; learning_rate: number },
-): Promise<Trial> {
+): Promise<RateTrial> {
   const { plan, progress } = comparison;
   progress(`${variant.label}, learning rate ${learning_rate}`);
   const trial = { seed: trialSeed, steps: plan.trial_steps, learning_rate, testProblems: 0 };
@@ -130,11 +130,11 @@ async function rowOf(
   const events = await readEvents(done.dir);
   const steps = stepsOf(events);
   const perStep = settings.prompts_per_step * settings.group_size;
-  const clock = secondsBy(steps);
+  const secondsAfter = secondsBy(steps);
   const at = (step: number, value: number): CurvePoint => ({
     step,
     rollouts: step * perStep,
-    seconds: clock.get(step) ?? 0,
+    seconds: secondsAfter.get(step) ?? 0,
     value,
   });
   const metric = taskByName(plan.task).metrics[0];
@@ -168,6 +168,7 @@ function secondsBy(steps: readonly StepEvent[]): Map<number, number> {
   );
 }
 
+/** The request for a run of a variant. */
 export function requestOf(
   { task, model }: ComparisonPlan,
   { objective, settings }: Variant,
@@ -182,7 +183,7 @@ export function requestOf(
     objective,
     timeLimit: null,
     data: null,
-    // A comparison runs anyway, so there is no trial that would judge whether it is worth it.
+    // The trial before the first step only says whether tuning is worth its time, and a comparison runs in any case.
     settings: { ...settings, learning_rate, trial_attempts: 0 },
     ...runOptions,
   };

@@ -9,7 +9,7 @@ interface PageData {
   readonly rows: readonly (ComparisonRow | FailedRow)[];
   readonly summaries: readonly ObjectiveSummary[];
   readonly costs: Costs | null;
-  /** The command that reproduces it. */
+  /** The command that repeats the comparison. */
   readonly command: string;
 }
 
@@ -52,8 +52,8 @@ export function comparisonPage({ plan, rows, summaries, costs, command }: PageDa
 <body>
 <h1>${escapeHtml(title)}</h1>
 <p>Every objective began from the same base and had ${plan.steps} steps of ${plan.settings.prompts_per_step * plan.settings.group_size}
-rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a seed
-of its own). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
+rollouts. Its learning rate is the best of ${plan.learning_rates.length} on validation problems (${plan.trial_steps} steps, a separate
+seed). Held-out problems: ${plan.problems}, answered greedily; pass@k from ${plan.samples} sampled answers each. Intervals are
 95 %, over seeds (over problems for a single seed). Curves are means over seeds, with thin lines for the single seeds. No run is left out.</p>
 ${table(overview.head, overview.rows)}
 <p>${escapeHtml(costsText(costs))}</p>
@@ -77,7 +77,7 @@ ${figure(
 ${table(['objective', 'seed', 'learning rate', 'result', 'run'], rows.map(runCells))}
 <h2>Learning rates</h2>
 ${table(['objective', 'learning rate', 'validation score'], trialCells(rows))}
-<h2>To repeat it</h2>
+<h2>How to repeat this comparison</h2>
 <pre>${escapeHtml(command)}</pre>
 <pre>${escapeHtml(JSON.stringify(plan.settings, null, 2))}</pre>
 </body>
@@ -127,7 +127,7 @@ function runCells(row: ComparisonRow | FailedRow): string[] {
     String(row.seed),
     row.learning_rate.toPrecision(2),
     result,
-    isFinished(row) ? row.run : 'broke off',
+    isFinished(row) ? row.run : 'failed',
   ];
 }
 
@@ -137,7 +137,7 @@ function trialCells(rows: readonly (ComparisonRow | FailedRow)[]): string[][] {
     trials.map(({ learning_rate, score }) => [
       objective,
       learning_rate.toPrecision(2),
-      score === null ? 'broke off' : score.toFixed(3),
+      score === null ? 'failed' : score.toFixed(3),
     ]),
   );
 }
@@ -159,7 +159,7 @@ function meanCurve([first = [], ...others]: readonly (readonly CurvePoint[])[]):
 }
 
 interface Curve {
-  /** A thin line for one run, or the thick one of an objective. */
+  /** Whether this is the thin line of one run or the thick mean line of an objective. */
   readonly of: 'seed' | 'mean';
   /** Line style as SVG attributes. */
   readonly stroke: string;

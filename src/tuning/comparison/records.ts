@@ -4,7 +4,7 @@ import type { FullTuningSettings } from '../settings.ts';
 /** The settings shared by all objectives of a comparison. */
 export interface ComparisonPlan {
   readonly task: string;
-  /** The base as the user named it, because a folder may be continued on another machine. */
+  /** The base model, by the name that the user gave. A path would not be valid on another machine that continues the comparison. */
   readonly model: string;
   readonly steps: number;
   /** Number of steps of a learning-rate trial. */
@@ -18,7 +18,7 @@ export interface ComparisonPlan {
 }
 
 /** The result of a learning-rate trial. */
-export interface Trial {
+export interface RateTrial {
   readonly learning_rate: number;
   /** The task's main metric on validation problems at the end; null if the run failed. */
   readonly score: number | null;
@@ -39,7 +39,7 @@ export interface ComparisonRow {
   readonly objective: string;
   readonly seed: number;
   readonly learning_rate: number;
-  readonly trials: readonly Trial[];
+  readonly trials: readonly RateTrial[];
   readonly rollouts: number;
   readonly seconds: number;
   readonly seconds_per_step: number;
@@ -63,7 +63,7 @@ export interface FailedRow {
   readonly objective: string;
   readonly seed: number;
   readonly learning_rate: number;
-  readonly trials: readonly Trial[];
+  readonly trials: readonly RateTrial[];
   readonly failed: string;
 }
 

@@ -1,6 +1,7 @@
 /**
- * A comparison whose runs are shared among shards. A row is an objective with all its trials and seeds. For more shards than
- * objectives there are two stages, each with rows and a number of shards of its own: first every trial, then every seed.
+ * A comparison whose runs are divided among shards. Without stages, a row is an objective with all its trials and seeds, so there
+ * cannot be more shards than objectives. With two stages there can: in the stage `trials` a row is one trial, and in the stage
+ * `runs`, which follows, it is one seed of an objective. Each stage has its own number of shards.
  */
 import * as z from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
@@ -8,7 +9,7 @@ import { anyNumber } from '../../shards/exact-json.ts';
 import type { ShardedWork } from '../../shards/plan.ts';
 import { gatherRows } from '../../shards/shard-work.ts';
 import { type Comparison, compare, finishRow, finishTrial } from './compare.ts';
-import type { ComparisonRow, FailedRow, Trial } from './records.ts';
+import type { ComparisonRow, FailedRow, RateTrial } from './records.ts';
 import { assertPlan, inFileOrder, readRows, recordPlan } from './store.ts';
 
 export const stages = ['trials', 'runs'] as const;
@@ -17,7 +18,7 @@ export type Stage = (typeof stages)[number];
 /** The folder, inside that of the comparison, with the rows of the shards. */
 export const shardsFolder = (stage: Stage | undefined): string => (stage === undefined ? 'shards' : `shards-${stage}`);
 
-const trialSchema = z.object({ learning_rate: anyNumber, score: anyNumber.nullable() }) satisfies z.ZodType<Trial>;
+const trialSchema = z.object({ learning_rate: anyNumber, score: anyNumber.nullable() }) satisfies z.ZodType<RateTrial>;
 const intervals = z.record(z.string(), z.object({ value: anyNumber, low: anyNumber, high: anyNumber }));
 const curve = z.array(z.object({ step: z.int(), rollouts: z.int(), seconds: anyNumber, value: anyNumber }));
 const common = { objective: z.string(), seed: z.int(), learning_rate: anyNumber, trials: z.array(trialSchema) };
@@ -41,8 +42,10 @@ const comparisonRowSchema = z.union([
   }) satisfies z.ZodType<ComparisonRow>,
 ]);
 
-/** A row of shards: the finished seeds of an objective, or in the stage of trials a trial. */
-export type ComparisonShardRow = { readonly seeds: readonly (ComparisonRow | FailedRow)[] } | { readonly trial: Trial };
+/** A row that a shard computes: the finished seeds of an objective, or in the stage `trials` one trial. */
+export type ComparisonShardRow =
+  | { readonly seeds: readonly (ComparisonRow | FailedRow)[] }
+  | { readonly trial: RateTrial };
 
 export const comparisonShardSchema: z.ZodType<ComparisonShardRow> = z.union([
   z.object({ seeds: z.array(comparisonRowSchema) }),
@@ -68,9 +71,9 @@ export async function shardedComparison(
   const { dir, plan, variants, seeds } = comparison;
   const { learning_rates: rates } = plan;
   if (seeds === 0)
-    throw new UsageError('--seeds 0 shows existing results, so there is nothing to share; leave it out.');
+    throw new UsageError('--seeds 0 shows existing results, so there is nothing to divide; leave it out.');
   if (stage === 'trials' && rates.length === 1)
-    throw new UsageError('With --trials 1 there are no trials to share; leave out --stage trials.');
+    throw new UsageError('With --trials 1 there are no trials to divide; leave out --stage trials.');
   await assertPlan(dir, plan);
   const inputs = { plan, objectives: variants.map(({ label }) => label), base_digest: baseDigest };
   const command = 'compare';
@@ -103,7 +106,7 @@ export async function shardedComparison(
         return [{ trial: await finishTrial(comparison, variant, index) }];
       },
     };
-  const trials = rates.length === 1 ? new Map<string, Trial>() : await finishedTrials(trialsFolder);
+  const trials = rates.length === 1 ? new Map<string, RateTrial>() : await finishedTrials(trialsFolder);
   return {
     work,
     compute: async (first) => {
@@ -120,12 +123,12 @@ export async function shardedComparison(
 const trialName = (label: string, rate: number): string => `${label}, learning rate ${rate}`;
 
 /** All trials by name. Throws a `UserError` that names the shards that have not finished. */
-async function finishedTrials(folder: string): Promise<Map<string, Trial>> {
+async function finishedTrials(folder: string): Promise<Map<string, RateTrial>> {
   const { plan, rows } = await gatherRows(folder, 'compare', comparisonShardSchema);
   return new Map(rows.flatMap((row, index) => ('trial' in row ? [[plan.rows[index]!, row.trial] as const] : [])));
 }
 
-function trialOf(trials: ReadonlyMap<string, Trial>, name: string, dir: string): Trial {
+function trialOf(trials: ReadonlyMap<string, RateTrial>, name: string, dir: string): RateTrial {
   const trial = trials.get(name);
   if (!trial)
     throw new UserError(`${dir} has no trial of ${name}; run --stage trials with the same --objectives first.`);

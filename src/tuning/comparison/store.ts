@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { UsageError, UserError } from '../../platform/errors.ts';
 import { readJson, writeJson, writeOnce } from '../../platform/files.ts';
 import { tuningSettings } from '../settings.ts';
-import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, Trial } from './records.ts';
+import type { ComparisonPlan, ComparisonRow, Costs, FailedRow, RateTrial } from './records.ts';
 import { fileNameOf } from './variants.ts';
 
 const pathsOf = (dir: string) => ({
@@ -81,7 +81,7 @@ export const inFileOrder = <Row extends ComparisonRow | FailedRow>(rows: readonl
   rows.toSorted((a, b) => a.seed - b.seed || (rowFileName(a) < rowFileName(b) ? -1 : 1));
 
 /** The result of a learning-rate trial; null: not finished. */
-export async function readTrial(dir: string, work: string): Promise<Trial | null> {
+export async function readTrial(dir: string, work: string): Promise<RateTrial | null> {
   const file = pathsOf(dir).trial(work);
   if (!existsSync(file)) return null;
   const trial = trialSchema.safeParse(await readJson(file));
@@ -90,7 +90,7 @@ export async function readTrial(dir: string, work: string): Promise<Trial | null
   return trial.data;
 }
 
-export async function writeTrial(dir: string, work: string, trial: Trial): Promise<void> {
+export async function writeTrial(dir: string, work: string, trial: RateTrial): Promise<void> {
   await writeJson(pathsOf(dir).trial(work), trial);
 }
 

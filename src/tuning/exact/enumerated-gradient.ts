@@ -18,7 +18,7 @@ export type RewardOf = (text: readonly number[]) => number;
 export function enumerate(predict: Predict, length: number, reward: RewardOf) {
   const value = new Map<string, number>();
   const reach = new Map<string, number>([[new Array(length).fill(-1).join(), 1]]);
-  const canvases = everyCanvas(length).sort((a, b) => open(a).length - open(b).length);
+  const canvases = everyCanvas(length).sort((a, b) => maskedPositions(a).length - maskedPositions(b).length);
   for (const canvas of canvases) value.set(canvas.join(), expected(canvas));
   for (const canvas of canvases.toReversed()) {
     const reached = reach.get(canvas.join()) ?? 0;
@@ -34,7 +34,7 @@ export function enumerate(predict: Predict, length: number, reward: RewardOf) {
 
   /** The possible steps from a canvas. */
   function moves(canvas: readonly number[]) {
-    const positions = open(canvas);
+    const positions = maskedPositions(canvas);
     if (positions.length === 0) return [];
     const predicted = predict(canvas);
     return positions.flatMap((position) =>
@@ -57,8 +57,8 @@ export function policyGradientBatch(
   reward: RewardOf,
 ): Batch {
   const { value, reach, moves, canvases } = enumerate(predict, length, reward);
-  const head = model.tokenizer.encode(prompt);
-  // One sequence per canvas and letter, with that letter as the target at every open position.
+  const promptTokens = model.tokenizer.encode(prompt);
+  // One sequence per canvas and letter, with that letter as the target at every masked position.
   const sequences = canvases
     .filter((canvas) => canvas.includes(-1))
     .flatMap((canvas) => {
@@ -68,8 +68,8 @@ export function policyGradientBatch(
         for (const { position, letter: revealed, next, chance } of steps)
           if (revealed === letter)
             weights[position] = (reach.get(canvas.join()) as number) * chance * (value.get(next.join()) as number);
-        const tokens = canvasTokens(head, canvas);
-        return [{ tokens, promptLength: head.length, targets: new Int32Array(length).fill(id), weights }];
+        const tokens = canvasTokens(promptTokens, canvas);
+        return [{ tokens, promptLength: promptTokens.length, targets: new Int32Array(length).fill(id), weights }];
       });
     });
   const batch = sequenceBatch(sequences, model.config.pad_token_id);
@@ -77,5 +77,5 @@ export function policyGradientBatch(
   return { ...batch, extra: { ...batch.extra, weights }, loss: weightedScores };
 }
 
-const open = (canvas: readonly number[]): number[] =>
+const maskedPositions = (canvas: readonly number[]): number[] =>
   canvas.flatMap((letter, position) => (letter === -1 ? [position] : []));

@@ -75,7 +75,7 @@ export function everyEstimator(length: number): Estimator[] {
   ];
 }
 
-/** The reward of the table: the squared share of positions with the target letter. */
+/** The reward of a text in `unmask exact`: the squared share of positions with the target letter. */
 export function letterReward(text: readonly number[]): number {
   const right = text.filter((letter, position) => letter === [0, 2, 1, 3][position % 4]).length;
   return (right / text.length) ** 2;
@@ -126,27 +126,22 @@ export class EstimatorSetup {
     };
   }
 
-  /** The groups of rollouts of draw number `draw` of a seed. */
+  /** `count` rollout jobs of set number `draw`. */
   jobs(seed: number, draw: number, count: number, steps = this.#length): RolloutJob[] {
     const random = new Random(seed, 'rollouts', draw);
-    const decoding = {
-      order: 'random',
-      length: this.#length,
-      block: this.#length,
-      steps,
-      threshold: 1,
-      temperature: 1,
-    };
+    const length = this.#length;
+    const decoding = { order: 'random', length, block: length, steps, threshold: 1, temperature: 1 } as const;
     return Array.from({ length: count }, () => ({
       task: 'tiny world',
       row: null,
       prompt,
       policyVersion: 0,
       seed: random.integer(2 ** 31),
-      decoding: { ...decoding, order: 'random' },
+      decoding,
     }));
   }
 
+  /** Rewards rollouts, as the input of a method's `prepare`. */
   collect(rollouts: readonly Rollout[], groupSize: number, seed: number, draw: number): StepRollouts {
     const rewards = rollouts.map(({ tokens }) => this.#rewardOf(tokens));
     const { advantages } = groupAdvantages(rewards, groupSize);
@@ -164,30 +159,30 @@ export class EstimatorSetup {
     return flat(await this.#trainer.gradients(batches));
   }
 
-  /** Means and variances of estimators, from the same `draws` of four groups of rollouts. */
+  /** The errors of estimators, measured on the same `draws` sets of four groups of rollouts. */
   async measure(
     estimators: readonly Estimator[],
     { draws, seed, progress }: { draws: number; seed: number; progress?: (done: number) => void },
   ): Promise<EstimatorRow[]> {
-    const working = estimators.map((estimator) => ({
+    const running = estimators.map((estimator) => ({
       estimator,
       method: this.begin(estimator),
       moments: new Moments(this.truth.length),
     }));
-    const { group_size: groupSize } = working[0]!.estimator.settings;
+    const { group_size: groupSize } = running[0]!.estimator.settings;
     for (let draw = 0; draw < draws; draw++) {
       const jobs = this.jobs(seed, draw, 4 * groupSize);
       const shared = await generateRollouts(this.model, jobs);
-      for (const { estimator, method, moments } of working) {
+      for (const { estimator, method, moments } of running) {
         const rollouts = (await method.rollOut?.(jobs, draw + 1)) ?? shared;
-        const round = await method.prepare(this.collect(rollouts, groupSize, seed, draw));
-        const { batches } = await round.update(0);
+        const updates = await method.prepare(this.collect(rollouts, groupSize, seed, draw));
+        const { batches } = await updates.update(0);
         moments.add(await this.gradient(batches.map((batch) => ({ loss: estimator.objective.loss, ...batch }))));
       }
       progress?.(draw + 1);
     }
-    for (const { method } of working) await method.dispose?.();
-    return working.map(({ estimator, moments }) => ({ estimator: estimator.name, ...moments.against(this.truth) }));
+    for (const { method } of running) await method.dispose?.();
+    return running.map(({ estimator, moments }) => ({ estimator: estimator.name, ...moments.against(this.truth) }));
   }
 
   async dispose(): Promise<void> {

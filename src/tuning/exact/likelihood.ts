@@ -21,10 +21,10 @@ export function logLikelihood(n: number, logp: MaskedLogp, steps: number): numbe
     for (let masked = 0; masked <= all; masked++) {
       const tokenLogp = logp(masked);
       for (let revealed = masked; ; revealed = (revealed - 1) & masked) {
-        const [gone, stays] = [count(revealed), count(masked ^ revealed)];
-        const reveal = left ** -gone * (1 - 1 / left) ** stays;
-        if (reveal > 0) {
-          let chance = reveal;
+        const [revealedCount, keptCount] = [count(revealed), count(masked ^ revealed)];
+        const choice = left ** -revealedCount * (1 - 1 / left) ** keptCount;
+        if (choice > 0) {
+          let chance = choice;
           for (let i = 0; i < n; i++) if (revealed & (1 << i)) chance *= Math.exp(tokenLogp[i] as number);
           next[masked] = (next[masked] as number) + chance * (value[masked ^ revealed] as number);
         }
@@ -47,7 +47,7 @@ function weightOf(m: number, n: number, steps: number | null): number {
 
 /** The evidence lower bound: the sum over positions of E[w log pi]. */
 export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): number {
-  return forEachPosition(n, (i) => expectation(n, i, steps, (masked) => logp(masked)[i] as number));
+  return sumOverPositions(n, (i) => expectation(n, i, steps, (masked) => logp(masked)[i] as number));
 }
 
 /**
@@ -55,7 +55,7 @@ export function exactElbo(n: number, logp: MaskedLogp, steps: number | null): nu
  * 2510.09541; with infinitely many steps, its trained form).
  */
 export function exactEubo(n: number, logp: MaskedLogp, steps: number | null, beta: number): number {
-  return forEachPosition(
+  return sumOverPositions(
     n,
     (i) => Math.log(expectation(n, i, steps, (masked) => Math.exp(beta * (logp(masked)[i] as number)))) / beta,
   );
@@ -78,7 +78,7 @@ function expectation(n: number, i: number, steps: number | null, of: (masked: nu
   return sum;
 }
 
-function forEachPosition(n: number, of: (i: number) => number): number {
+function sumOverPositions(n: number, of: (i: number) => number): number {
   return Array.from({ length: n }, (_, i) => of(i)).reduce((sum, value) => sum + value, 0);
 }
 

@@ -66,20 +66,20 @@ export type Predict = (canvas: readonly number[]) => readonly (readonly number[]
 export async function predictEverything(model: LanguageModel, prompt: string, length: number): Promise<Predict> {
   const known = new Map<string, number[][]>();
   const canvases = everyCanvas(length);
-  const head = model.tokenizer.encode(prompt);
+  const promptTokens = model.tokenizer.encode(prompt);
   const logits = await model.logits(
     canvases.map((canvas) => ({
-      tokens: canvasTokens(head, canvas),
-      positions: canvas.map((_, position) => head.length + position),
-      canvas: head.length,
+      tokens: canvasTokens(promptTokens, canvas),
+      positions: canvas.map((_, position) => promptTokens.length + position),
+      canvas: promptTokens.length,
     })),
   );
   canvases.forEach((canvas, index) => {
     const rows = canvas.map((_, position) => {
       const letterLogits = letterIds.map((id) => logits[index]![position * model.config.vocab_size + id] as number);
       const peak = Math.max(...letterLogits);
-      const norm = peak + Math.log(letterLogits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
-      return letterLogits.map((logit) => logit - norm);
+      const logSum = peak + Math.log(letterLogits.reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
+      return letterLogits.map((logit) => logit - logSum);
     });
     known.set(canvas.join(), rows);
   });

@@ -52,10 +52,10 @@ export class BoundEstimator {
   ): Promise<number> {
     let sum = 0;
     const rows = rowsThatFit(this.#model.config, longestOf(completions));
-    const each = Math.min(completionsPerPass, Math.max(1, Math.floor(rows / samples)));
-    for (let start = 0; start < completions.length; start += each) {
+    const perPass = Math.min(completionsPerPass, Math.max(1, Math.floor(rows / samples)));
+    for (let start = 0; start < completions.length; start += perPass) {
       signal?.throwIfAborted();
-      const part = completions.slice(start, start + each);
+      const part = completions.slice(start, start + perPass);
       const masks = part.map(({ prompt, tokens, length }, index) => {
         const random = new Random(seed, 'gap', start + index);
         return Array.from({ length: samples }, () => {

@@ -50,16 +50,16 @@ export function canvasBatch(
   const canvas = new Float32Array(tokens.length);
   const rows = new Int32Array(canvases.length * answer);
   const targets = new Int32Array(rows.length);
-  canvases.forEach((one, row) => {
-    const { promptLength, firstTarget = promptLength, leftPadding = 0, suffixLength = 0 } = one;
-    const end = row * width + one.tokens.length;
-    tokens.set(one.tokens, row * width);
+  canvases.forEach((canvasRow, row) => {
+    const { promptLength, firstTarget = promptLength, leftPadding = 0, suffixLength = 0 } = canvasRow;
+    const end = row * width + canvasRow.tokens.length;
+    tokens.set(canvasRow.tokens, row * width);
     present.fill(1, row * width + leftPadding, end);
     canvas.fill(1, row * width + promptLength, (row + 1) * width);
     canvas.fill(0, end - suffixLength, end);
-    for (let index = 0; index < one.targets.length; index++) {
+    for (let index = 0; index < canvasRow.targets.length; index++) {
       rows[row * answer + index] = row * width + firstTarget + index;
-      targets[row * answer + index] = one.targets[index] as number;
+      targets[row * answer + index] = canvasRow.targets[index] as number;
     }
   });
   const shape = [canvases.length, width];
@@ -77,8 +77,8 @@ export function canvasBatch(
 }
 
 /**
- * The constraints of a batch: a table of the numbers added to the logits, [k, vocabulary] with zeros first, and the row of it for each
- * prediction. k is padded to a power of two, so that few programs are compiled.
+ * The constraints of a batch: a table [k, vocabulary] of the numbers that are added to the logits, whose first row is zeros, and for
+ * each prediction the index of its row in the table. k is padded to a power of two, so that few programs are compiled.
  */
 function logitBiases(canvases: readonly CanvasRow[], answer: number): Pick<Batch, 'logitBias' | 'biasRows'> {
   const biases = [...new Set(canvases.flatMap(({ constraints }) => [...(constraints?.values() ?? [])]))];
@@ -96,7 +96,7 @@ function logitBiases(canvases: readonly CanvasRow[], answer: number): Pick<Batch
   };
 }
 
-/** A canvas in its context: a row without its targets. */
+/** A canvas in its context, as a row without targets. */
 export function joinContext({ prompt, suffix = noTokens, constraints }: InfillContext, canvas: ArrayLike<number>) {
   return {
     tokens: joinTokens(prompt, canvas, suffix),

@@ -1,9 +1,9 @@
 import type { Random } from '../../platform/random.ts';
 
 /**
- * Corrupts a text in the way of typical mistakes: two tokens are swapped, a token is duplicated, a token is replaced
- * by another token of the text, or a digit is off by one. `nextDigit` returns the token of the digit one above or
- * below, null if a token is not a digit. At least one position differs unless all tokens are equal.
+ * Corrupts a text by typical mistakes: two tokens are swapped, a token is duplicated, a token is replaced
+ * by another token of the text, or a digit is off by one. `nextDigit` returns the token of the next
+ * higher or lower digit; null if the token is not a digit. At least one position differs unless all tokens are equal.
  */
 export function corrupt(
   text: Int32Array,
@@ -11,8 +11,8 @@ export function corrupt(
   nextDigit: (token: number, step: 1 | -1) => number | null,
 ): Int32Array {
   const damaged = text.slice();
-  const repairs = 1 + random.integer(Math.max(1, Math.ceil(text.length / 4)));
-  for (let repair = 0; repair < repairs; repair++) {
+  const mistakes = 1 + random.integer(Math.max(1, Math.ceil(text.length / 4)));
+  for (let mistake = 0; mistake < mistakes; mistake++) {
     const position = random.integer(text.length);
     const other = random.integer(text.length);
     const kind = random.integer(4);

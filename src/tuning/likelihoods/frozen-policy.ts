@@ -14,7 +14,7 @@ export class FrozenPolicy {
   readonly #restored: Map<string, HostTensor>;
   #copy: Promise<{ readonly model: LanguageModel; readonly trainer: Trainer }> | undefined;
 
-  /** `name`: the prefix of its weights in the method's state. */
+  /** `name` is the prefix of the copy's weights in the method's state. */
   constructor(source: LanguageModel, name: string, restored: ReadonlyMap<string, HostTensor>) {
     this.#source = source;
     this.#prefix = `${name}.`;
@@ -52,7 +52,7 @@ export class FrozenPolicy {
     for (const [name, value] of await this.#source.readWeights()) await model.state.write(name, value);
   }
 
-  /** Its own weights, for a checkpoint. */
+  /** The weights of the copy, for a checkpoint. */
   async state(): Promise<Map<string, HostTensor>> {
     const weights = this.#copy ? await (await this.#copy).model.readWeights() : this.#restored;
     return new Map([...weights].map(([name, value]) => [this.#prefix + name, value]));
@@ -72,7 +72,7 @@ export class FrozenPolicy {
 
   async #load() {
     const model = await this.#source.copy(this.#restored.size > 0 ? this.#restored : await this.#source.readWeights());
-    // Only losses are evaluated, and every batch has its own.
+    // Every batch that is evaluated has its own loss.
     return { model, trainer: new Trainer(model, noLoss, evalOnlyOptimizer) };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Splits entries into micro-batches of equal size, so that one compiled program is enough. The last one is padded
- * with `idle` entries, which must have no weight: `own` are the entries of a batch, `full` those and the padding.
+ * Splits entries into micro-batches of equal size, so that one compiled program is enough. The last micro-batch is padded with
+ * entries that `idle` makes; they must have no weight. `own` are the entries of a micro-batch, `full` also contains its padding.
  */
 export function microBatches<T>(
   entries: readonly T[],

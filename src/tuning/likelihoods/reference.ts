@@ -8,7 +8,7 @@ export class Reference {
   readonly #policy: FrozenPolicy;
   readonly #every: number;
 
-  /** `name`: its name in a checkpoint. A method on top of another one uses a separate reference. */
+  /** `name` is the name of the reference in a checkpoint. A method on top of another method has a reference of its own. */
   constructor({ model, settings, restored }: Pick<MethodRun, 'model' | 'settings' | 'restored'>, name = 'reference') {
     this.#policy = new FrozenPolicy(model, name, restored);
     this.#every = settings.reference_every;

@@ -1,8 +1,8 @@
 /**
- * Most methods score *scored sequences*: a scored sequence is a text, or a part of one, whose log-probability is a
- * weighted sum of token log-probabilities in one or several views of its canvas. A view is a masked version of a
- * completion, a state of the decoding trace, or a whole draft to edit. Its weights make the sum an ELBO, a mean, or
- * the log-probability of a step.
+ * Most methods compute scores of *scored sequences*. A scored sequence is a completion, or a part of one, seen in one or
+ * several views. A view is a masked version of the completion, a state of its decoding trace, or a whole draft to edit. The
+ * score is a weighted sum of token log-probabilities over all views. The weights make it an ELBO, a mean, or the
+ * log-probability of a denoising step.
  */
 import { add, logSoftmax, mul, pick, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor, Tensor } from '../../graph/tensor.ts';
@@ -16,7 +16,7 @@ export interface View extends CanvasRow {
   readonly weights: Float32Array;
 }
 
-/** All sequences of a batch have the same number of views. */
+/** The views of a sequence. All sequences of a batch have the same number of views. */
 export type ScoredSequence = readonly View[];
 
 /** A view of a completion with masked positions. `masked` covers prompt and completion. */
@@ -34,7 +34,7 @@ export function maskedView(
 }
 
 /**
- * A batch of sequences, one view after another. The weights are its input `coefficients` [views, sequences, answer].
+ * A batch of sequences: first the first view of every sequence, then the second, and so on. The weights are its input `coefficients` [views, sequences, answer].
  */
 export function sequenceBatch(sequences: readonly ScoredSequence[], pad: number): Batch {
   const views = sequences[0]!.length;
@@ -53,7 +53,7 @@ export function tokenScores(logp: Tensor, coefficients: Tensor): Tensor {
   return reshape(reduceSum(weighted, [0]), coefficients.shape.slice(1));
 }
 
-/** Scores: also summed over tokens [sequences]. */
+/** The scores of sequences: `tokenScores`, summed over tokens; [sequences]. */
 export function sequenceScores(logp: Tensor, coefficients: Tensor): Tensor {
   return reshape(reduceSum(tokenScores(logp, coefficients), [1]), [-1]);
 }

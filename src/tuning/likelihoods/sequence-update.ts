@@ -19,7 +19,7 @@ export interface SequenceUpdateOptions {
   readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number) => Batch;
 }
 
-/** The batches of an update. A batch is padded with sequences whose numbers, including their score, are all 0. */
+/** The batches of an update. The last one is padded with `idle` sequences. */
 export function sequenceBatches(
   entries: readonly SequenceEntry[],
   { size, pad, loss, shared = {}, batchOf = sequenceBatch }: SequenceUpdateOptions,
@@ -30,12 +30,13 @@ export function sequenceBatches(
       pad,
     );
     const answer = batch.extra.coefficients!.shape[2] as number;
-    const inputs = Object.keys(full[0]!.values).map((name) => [name, column(full, name, answer)] as const);
+    const inputs = Object.keys(full[0]!.values).map((name) => [name, inputTensor(full, name, answer)] as const);
     return { ...batch, extra: { ...batch.extra, ...shared, ...Object.fromEntries(inputs) }, loss };
   });
 }
 
-function column(entries: readonly SequenceEntry[], name: string, answer: number): HostTensor {
+/** The values of one input of all entries, as a tensor. */
+function inputTensor(entries: readonly SequenceEntry[], name: string, answer: number): HostTensor {
   const values = entries.map((entry) => entry.values[name] as number | Float32Array);
   if (typeof values[0] === 'number')
     return { shape: [values.length], data: Float32Array.from(values as readonly number[]) };
@@ -45,8 +46,8 @@ function column(entries: readonly SequenceEntry[], name: string, answer: number)
 }
 
 /**
- * Without weights a sequence has the score 0, like its other numbers; exp of the difference to another score could
- * overflow.
+ * A sequence for padding, whose weights and values are all 0. Its score is therefore 0 like the scores that it is compared with.
+ * With other values, the exponential of their difference could overflow.
  */
 function idle({ sequence, values }: SequenceEntry): SequenceEntry {
   const zeros = Object.entries(values).map(([name, value]) => [

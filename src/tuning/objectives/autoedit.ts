@@ -11,8 +11,9 @@
  * with the weight T / K, so that their sum is unbiased. The probability of keeping a position is left out, as in the
  * description that this follows. Evaluations measure drafts, without edits. In the first `repair_steps` steps the
  * rollouts are only measured, and the model learns to repair: solutions of their problems (or the group's best
- * completions, if there are none) are corrupted in typical ways and predicted at all positions. Uncertain: the paper's
- * clipping, group size and number of passes were not found; clipping is 0.2 and there is no divergence.
+ * completions, if there are none) are corrupted in typical ways and predicted at all positions. Uncertain: the
+ * clipping, the group size and the number of passes of the paper were not found; here clipping is 0.2 and there is no
+ * divergence.
  */
 import { editTokens } from '../../diffusion/fill-at-once.ts';
 import { readCompletion } from '../../evaluation/answers.ts';
@@ -67,19 +68,19 @@ export const autoedit: Objective = {
     return {
       ...clipped,
       async rollOut(jobs, _step, hooks) {
-        return edited(await generateRollouts(run.model, jobs, hooks), run);
+        return applyEdits(await generateRollouts(run.model, jobs, hooks), run);
       },
       async prepare(rollouts) {
         if (rollouts.step > run.settings.repair_steps) return clipped.prepare(rollouts);
         await clipped.updateReference(rollouts.step);
-        return repairRound(rollouts, run);
+        return repairUpdates(rollouts, run);
       },
     };
   },
 };
 
 /** Applies the edit passes to rollouts. A text that a pass does not change gets no further pass. */
-async function edited(
+async function applyEdits(
   drafts: readonly Rollout[],
   { model, settings, specialTokens: { mask } }: MethodRun,
 ): Promise<Rollout[]> {
@@ -131,7 +132,7 @@ function editSequence(rollout: Rollout, { before, positions, tokens }: Edit): Sc
 }
 
 /** Supervised updates: from corrupted texts to the original ones, with every position predicted. */
-function repairRound({ completions, random }: StepRollouts, run: MethodRun): PreparedUpdates {
+function repairUpdates({ completions, random }: StepRollouts, run: MethodRun): PreparedUpdates {
   const clean = completions.map((completion) => ({ completion, text: cleanText(completion, completions, run) }));
   return {
     async update(inner) {

@@ -32,12 +32,13 @@ import type { MethodRun, Objective, PreparedUpdates, RunningMethod, StepRollouts
 export interface ClippedTerm {
   readonly sequence: ScoredSequence;
   readonly advantage: number;
-  /** Its weight in the loss, or the weight of each token. The weights of an update sum to 1. */
+  /** The weight of the sequence in the loss, or of each of its tokens. The weights of an update sum to 1. */
   readonly weights: number | Float32Array;
-  /** The weight of its divergence; default: the same. */
+  /** The weight of the divergence of the sequence; default: the same weight. */
   readonly klWeight?: number;
 }
 
+/** A method with a clipped ratio. */
 export interface ClippedMethod {
   readonly name: string;
   readonly unit: 'token' | 'sequence';
@@ -45,7 +46,7 @@ export interface ClippedMethod {
   readonly logProbs: LogProbKind;
   /** The method's default values of `clip_low`, `clip_high` and `kl`. */
   readonly defaults: { readonly low: number; readonly high: number; readonly kl: number };
-  /** The name of its reference in a checkpoint; default: `reference`. */
+  /** The name of the method's reference in a checkpoint; default: `reference`. */
   readonly referenceName?: string;
   /** Builds a batch of sequences; default: each view is a row. */
   readonly batchOf?: (sequences: readonly ScoredSequence[], pad: number, run: MethodRun) => Batch;
@@ -64,8 +65,8 @@ const lossOf = (unit: 'token' | 'sequence', penalty: 'k3' | 'k2', logProbs: LogP
     const score = (unit === 'token' ? tokenScores : sequenceScores)(logp, extra('coefficients'));
     const ratio = exp(sub(score, extra('old')));
     const [lowest, highest] = [sub(1, extra('clip_low')), add(1, extra('clip_high'))];
-    const gain = (of: Tensor) => mul(of, extra('advantages'));
-    const surrogate = minimum(gain(ratio), gain(minimum(maximum(ratio, lowest), highest)));
+    const timesAdvantage = (ratios: Tensor) => mul(ratios, extra('advantages'));
+    const surrogate = minimum(timesAdvantage(ratio), timesAdvantage(minimum(maximum(ratio, lowest), highest)));
     const difference = sub(extra('reference'), score);
     const divergence = penalty === 'k3' ? sub(sub(exp(difference), difference), 1) : mul(square(difference), 0.5);
     const weights = extra('weights');
@@ -129,14 +130,14 @@ export function beginClipped(
   async function score(terms: readonly ClippedTerm[], frozen: FrozenPolicy | undefined): Promise<SequenceEntry[]> {
     if (terms.length === 0) return [];
     const sequences = terms.map(({ sequence }) => sequence);
-    const under = (policy: Pick<MethodRun, 'evaluate'>) =>
+    const scoresUnder = (policy: Pick<MethodRun, 'evaluate'>) =>
       scoreSequences((batch) => policy.evaluate(batch), sequences, {
         size: settings.micro_batch,
         pad: run.specialTokens.pad,
         ...options(),
       });
-    const old = await under(run);
-    const ofReference = frozen ? await under(frozen) : old;
+    const old = await scoresUnder(run);
+    const ofReference = frozen ? await scoresUnder(frozen) : old;
     const unit = method.unit === 'token' ? 'tokens' : 'sequences';
     return terms.map(({ sequence, advantage, weights, klWeight }, index) => ({
       sequence,
@@ -188,7 +189,7 @@ export function beginClipped(
 const sumOf = (metrics: StepResult['metrics'], name: string): number =>
   metrics.reduce((sum, batch) => sum + (batch[name]!.data[0] as number), 0);
 
-/** The completions that an update can learn from. */
+/** The completions that have a gradient: those with an advantage, or all if there is a divergence. */
 export function withSignal({ completions }: StepRollouts, kl: number) {
   return completions.filter(({ advantage }) => advantage !== 0 || kl > 0);
 }

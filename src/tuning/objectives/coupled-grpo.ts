@@ -10,7 +10,7 @@
  * group's mean is used, as for all methods here. The paper's values (clip 0.5, kl 0.01) are the defaults.
  */
 import type { Random } from '../../platform/random.ts';
-import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { type CompletionText, completionMask } from '../likelihoods/elbo-views.ts';
 import { maskedView, type ScoredSequence } from '../likelihoods/scored-sequences.ts';
 import { clippedObjective, withSignal } from './clipped-method.ts';
 
@@ -35,11 +35,11 @@ export const coupledGrpo = clippedObjective(
 );
 
 /** The three versions, with the weights that estimate a token's log-probability. */
-export function coupledViews(text: Text, mask: number, random: Random): ScoredSequence {
+export function coupledViews(text: CompletionText, mask: number, random: Random): ScoredSequence {
   const ratio = 0.2 + 0.6 * random.uniform();
   const masked = Uint8Array.from({ length: text.length }, () => Number(random.uniform() < ratio));
   const view = (bits: ArrayLike<number>, weight: number) =>
-    maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight / 2 : 0));
+    maskedView(text, completionMask(text, bits), mask, (i) => (bits[i] ? weight / 2 : 0));
   return [
     view(new Uint8Array(text.length).fill(1), 1),
     view(masked, 1 / ratio),

@@ -1,6 +1,6 @@
 /**
- * DiSPO, diffusion-state policy optimisation (arXiv 2602.06462): adds a loss to that of another objective (`inner`)
- * which assigns credit to the tokens at a masked state. One state of each rollout is sampled, at progress s with
+ * DiSPO, diffusion-state policy optimisation (arXiv 2602.06462): adds a loss to that of another objective (`inner`).
+ * The added loss assigns credit to the tokens at a masked state. One state of each rollout is sampled, at progress s with
  * probability proportional to s^4 (`branch_lateness`). All of its masked positions are filled at once, independently,
  * from the predictions at that state, Z times (`branches`). Each filled text gets a reward, and
  *

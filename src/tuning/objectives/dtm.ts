@@ -14,7 +14,7 @@
  * the student as the teacher, and normalisation of rewards: h is in units of the task's reward.
  */
 
-import { subset } from '../../diffusion/masking.ts';
+import { randomMask } from '../../diffusion/masking.ts';
 import { total } from '../../graph/compositions.ts';
 import { add, exp, mul, neg, reduceSum, reshape } from '../../graph/primitives.ts';
 import type { HostTensor } from '../../graph/tensor.ts';
@@ -150,7 +150,7 @@ export function activeBlockView(
     end = start;
     start -= block;
   }
-  const inBlock = subset(end - start, count, random);
+  const inBlock = randomMask(end - start, count, random);
   const masked = new Uint8Array(prompt.length + text.length).fill(1, prompt.length + end);
   masked.set(inBlock, prompt.length + start);
   return maskedView(completion, masked, mask, (i) => (inBlock[i - start] ? 1 / count : 0));

@@ -9,14 +9,14 @@
  * the sum is the block-causal ELBO. Uncertain: the report specifies neither w_n nor clipping, nor whether the ratio is
  * per token; clipping is 0.2, and `mask_samples` noise levels are drawn. This pass equals decoding exactly only for a
  * model whose prompt does not attend to the canvas (`prefix-lm`), with one block. A model with full attention decodes
- * with the canvas visible to the prompt and with masks after the block, so it is tuned in another context than that of
- * decoding. Models with shifted logits cannot use the doubled layout and are rejected.
+ * with the canvas visible to the prompt and with masks after the block, so tuning and decoding
+ * use different contexts. Models with shifted logits cannot use the doubled layout and are rejected.
  */
-import { subset } from '../../diffusion/masking.ts';
+import { randomMask } from '../../diffusion/masking.ts';
 import { UsageError } from '../../platform/errors.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Batch } from '../../training/trainer.ts';
-import type { Text } from '../likelihoods/elbo-views.ts';
+import type { CompletionText } from '../likelihoods/elbo-views.ts';
 import { type ScoredSequence, sequenceBatch, type View } from '../likelihoods/scored-sequences.ts';
 import { clippedObjective, withSignal } from './clipped-method.ts';
 import type { MethodRun, Objective } from './objective.ts';
@@ -73,7 +73,7 @@ interface DoublingOptions {
  * A completion twice, with the copy masked block by block. Rotary positions are relative, so padding changes nothing.
  */
 export function doubledView(
-  text: Text,
+  text: CompletionText,
   { promptLength, block, mask_samples: samples, mask, pad, random }: DoublingOptions,
 ): View {
   const { tokens: completion, length } = text;
@@ -84,7 +84,7 @@ export function doubledView(
   for (let start = 0; start < length; start += block) {
     const size = Math.min(block, length - start);
     const count = 1 + random.integer(size);
-    subset(size, count, random).forEach((isMasked, offset) => {
+    randomMask(size, count, random).forEach((isMasked, offset) => {
       if (!isMasked) return;
       copy[start + offset] = mask;
       weights[start + offset] = size / count / samples;

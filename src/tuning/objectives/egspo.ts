@@ -17,9 +17,9 @@
  * The loss of a step is clipped, -min(rho A, clip(rho, 0.8, 1.5) A) + 0.04 k3, divided by a constant: completions
  * times tokens. Log-probabilities are those of the sampling distribution (temperature, without the mask), so the
  * gradient is exact with `order=random` and K at least the number of steps. With confidence order, the revealed
- * positions depend on the sample too, which the paper ignores and this does as well. Differs: all K steps share one
- * update (the released code makes an update for each). Uncertain: whether the group's mean is taken over the same step
- * or, as here, over the same rank in time among the selected steps. The dynamic halving of lambda is left out.
+ * positions depend on the sample as well; the paper ignores this, and so does this implementation. Differs: all K steps share one
+ * update (the released code makes an update for each). Uncertain: whether the group's mean is taken over
+ * the same step or, as here, over the same rank in time among the selected steps. The dynamic halving of lambda is left out.
  */
 
 import { fillGreedily } from '../../diffusion/fill-at-once.ts';
@@ -37,7 +37,7 @@ import { clippedObjective, withSignal } from './clipped-method.ts';
 import type { MethodRun, Objective, ScoredRollout, StepRollouts } from './objective.ts';
 
 function egspoObjective(name: string, stepwise: boolean, description: string): Objective {
-  const returns = new WeakMap<StepRollouts, Promise<Map<ScoredRollout, number[]>>>();
+  const advantagesOf = new WeakMap<StepRollouts, Promise<Map<ScoredRollout, number[]>>>();
   return clippedObjective(
     {
       name,
@@ -47,8 +47,9 @@ function egspoObjective(name: string, stepwise: boolean, description: string): O
       defaults: { low: 0.2, high: 0.5, kl: 0.04 },
       async terms(rollouts, _inner, run, kl) {
         const { trace_steps: count, trace_lambda: lambda, length } = run.settings;
-        if (stepwise && !returns.has(rollouts)) returns.set(rollouts, stepAdvantages(rollouts, count, lambda, run));
-        const stepwiseAdvantages = await returns.get(rollouts);
+        if (stepwise && !advantagesOf.has(rollouts))
+          advantagesOf.set(rollouts, stepAdvantages(rollouts, count, lambda, run));
+        const stepwiseAdvantages = await advantagesOf.get(rollouts);
         const weight = 1 / (rollouts.completions.length * length);
         return (stepwise ? rollouts.completions : withSignal(rollouts, kl)).flatMap((completion) =>
           selectSteps(completion.rollout, count).flatMap((step, rank) => {
@@ -102,15 +103,15 @@ async function stepAdvantages(
   );
   const returns = steps.map((step, index) => ({
     ...step,
-    ret: ((1 + lambda) * step.completion.reward - lambda * (rewards[index] as number)) / (1 + lambda),
+    value: ((1 + lambda) * step.completion.reward - lambda * (rewards[index] as number)) / (1 + lambda),
   }));
   const advantages = new Map(completions.map((completion) => [completion, [] as number[]]));
   for (const group of byGroup(returns))
-    for (const { completion, rank, ret } of group) {
+    for (const { completion, rank, value } of group) {
       const peers = group.filter((other) => other.rank === rank);
-      const mean = peers.reduce((sum, other) => sum + other.ret, 0) / peers.length;
-      const equal = peers.every((other) => other.ret === ret);
-      advantages.get(completion)![rank] = equal ? 0 : ret - mean;
+      const mean = peers.reduce((sum, other) => sum + other.value, 0) / peers.length;
+      const equal = peers.every((other) => other.value === value);
+      advantages.get(completion)![rank] = equal ? 0 : value - mean;
     }
   return advantages;
 }

@@ -5,15 +5,15 @@
  *     rho = exp((ELBO - ELBO_old) / n),   loss = mean_j( -min(rho A, clip(rho, 1 - eps, 1 + eps) A) + kl/n 1/2 (ELBO - ELBO_ref)^2 )
  *
  * The ELBO is estimated from coupled pairs: x masked tokens, x uniform on {0 .. n} and spread evenly over the step's
- * completions, each with the weight (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. This is
- * unbiased: the sum over x of 1/x is that of the ELBO. All three policies use the same masks. `mask_samples` / 2 pairs
+ * completions, each with the weight (n + 1) / x, and the complement with (n + 1) / (n - x), half of each. The
+ * estimate is unbiased, because x has the same expected weight as in the ELBO, whose weight is n / x for x in {1 .. n}. All three policies use the same masks. `mask_samples` / 2 pairs
  * are drawn, at least one. The released values (clip 0.2, kl 0.01) are the defaults. Differs: n counts a completion's
  * own tokens up to its end of text, where the released code uses the canvas; and counts are spread by strata of equal
  * width, not by a rounded grid.
  */
-import { subset } from '../../diffusion/masking.ts';
+import { randomMask } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
-import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { type CompletionText, completionMask } from '../likelihoods/elbo-views.ts';
 import { maskedView, type ScoredSequence } from '../likelihoods/scored-sequences.ts';
 import { clippedObjective, withSignal } from './clipped-method.ts';
 
@@ -52,15 +52,21 @@ export const espo = clippedObjective(
 );
 
 /** Two views, one with `count` masked tokens and one with the others. Their scores sum to `scale` times an ELBO. */
-export function pairOfViews(text: Text, count: number, scale: number, mask: number, random: Random): ScoredSequence {
+export function pairOfViews(
+  text: CompletionText,
+  count: number,
+  scale: number,
+  mask: number,
+  random: Random,
+): ScoredSequence {
   const { length } = text;
-  const masked = subset(length, count, random);
+  const masked = randomMask(length, count, random);
   const others = masked.map((bit) => 1 - bit);
   return [
     { bits: masked, size: count },
     { bits: others, size: length - count },
   ].map(({ bits, size }) => {
     const weight = (0.5 * scale * (length + 1)) / size;
-    return maskedView(text, overPrompt(text, bits), mask, (i) => (bits[i] ? weight : 0));
+    return maskedView(text, completionMask(text, bits), mask, (i) => (bits[i] ? weight : 0));
   });
 }

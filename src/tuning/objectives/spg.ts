@@ -1,8 +1,8 @@
 /**
  * SPG, the Sandwiched Policy Gradient (arXiv 2510.09541, section 4). The log-likelihood of a masked diffusion model
  * has no closed form. SPG raises a lower bound of it for completions that are better than their group, and lowers an
- * upper bound for those that are worse, so that the objective is a lower bound of the policy gradient's for either
- * sign:
+ * upper bound for those that are worse. For both signs of the advantage, the objective is therefore a lower bound of the
+ * policy-gradient objective:
  *
  *     loss = - sum_j A_j L_j,   L_j = ELBO_j if A_j > 0, else omega EUBO_j + (1 - omega) ELBO_j
  *
@@ -263,7 +263,7 @@ function drawMasks(
   random: Random,
 ): MaskSamples {
   return estimatorMasks(
-    { prompt: prompt.length, completion: completion.length, length },
+    { promptLength: prompt.length, completionLength: completion.length, length },
     {
       masking: settings.masking,
       block: settings.block,

@@ -11,10 +11,10 @@
  * from the paper, and beta (`reward_beta`) is our choice. Known: centring rewards in a group shrinks the tilt by 1 -
  * 1/g, and squaring an estimate from K masks adds its variance over K to the loss.
  */
-import { subset } from '../../diffusion/masking.ts';
+import { randomMask } from '../../diffusion/masking.ts';
 import type { Random } from '../../platform/random.ts';
 import { byGroup } from '../advantages.ts';
-import { overPrompt, type Text } from '../likelihoods/elbo-views.ts';
+import { type CompletionText, completionMask } from '../likelihoods/elbo-views.ts';
 import { Reference, requireReference } from '../likelihoods/reference.ts';
 import { scoreMetrics, squaredDistance } from '../likelihoods/score-losses.ts';
 import { maskedView, type ScoredSequence, scoreSequences } from '../likelihoods/scored-sequences.ts';
@@ -90,28 +90,33 @@ export function residuals(
   beta: number,
   logZ: readonly number[] | null,
 ): number[] {
-  const open = completions.map(({ group, advantage }, j) => ({
+  const withoutLogZ = completions.map(({ group, advantage }, j) => ({
     group,
     delta: (relative[j] as number) - beta * advantage,
   }));
-  if (logZ) return open.map(({ delta }, j) => delta + (logZ[j] as number));
-  return byGroup(open).flatMap((members) => {
+  if (logZ) return withoutLogZ.map(({ delta }, j) => delta + (logZ[j] as number));
+  return byGroup(withoutLogZ).flatMap((members) => {
     const mean = members.reduce((sum, { delta }) => sum + delta, 0) / members.length;
     return members.map(({ delta }) => delta - mean);
   });
 }
 
 /** Pairs of a mask and its complement; the score is the mean log-probability per masked position. */
-export function complementaryViews(text: Text, samples: number, mask: number, random: Random): ScoredSequence {
+export function complementaryViews(
+  text: CompletionText,
+  samples: number,
+  mask: number,
+  random: Random,
+): ScoredSequence {
   const { length } = text;
   const pairs = Math.max(1, Math.floor(samples / 2));
   return Array.from({ length: pairs }, () => {
     // Neither half is empty, unless there is only one token.
-    const masked = subset(length, length === 1 ? 1 : 1 + random.integer(length - 1), random);
+    const masked = randomMask(length, length === 1 ? 1 : 1 + random.integer(length - 1), random);
     const halves = length === 1 ? [masked, masked] : [masked, masked.map((bit) => 1 - bit)];
     return halves.map((half) => {
       const weight = 1 / (2 * pairs * half.reduce((sum, bit) => sum + bit, 0));
-      return maskedView(text, overPrompt(text, half), mask, (i) => (half[i] ? weight : 0));
+      return maskedView(text, completionMask(text, half), mask, (i) => (half[i] ? weight : 0));
     });
   }).flat();
 }

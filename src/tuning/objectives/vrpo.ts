@@ -6,7 +6,8 @@
  * and its variance reduction: the sample budget is spent on many noise levels with one mask each, and policy and
  * reference use the same masks. The paper has labelled pairs; here pairs are made of a group's own completions: the
  * best with the worst, the second best with the second worst, as long as their rewards differ. `mask_samples` is the
- * budget (the paper's is 8). Uncertain: the paper's number of pairs and samples were not read.
+ * budget (the paper's is 8). Uncertain: the paper's number of pairs is not
+ * known here.
  */
 import { total } from '../../graph/compositions.ts';
 import { add, exp, log, maximum, mul, neg, reduceSum, reshape, sub } from '../../graph/primitives.ts';

@@ -4,8 +4,8 @@
  *     w+ = softmax(A),  w- = softmax(-A),   loss = - sum_j w+_j logp_j + sum_j w-_j logp_j
  *
  * averaged over groups, with logp_j the sum over a completion's tokens of the one-step estimate of d1 (arXiv 2504.12216).
- * In a group of equal rewards the two cancel. Left out: sampling from a mixture with a reference policy (its KL-regularised
- * variant), and taking the softmax over a device's batch where that is not one group, as the released code does.
+ * In a group of equal rewards the two terms cancel. Left out: sampling from a mixture with a reference policy (its KL-regularised
+ * variant), and the softmax over a device's batch instead of a group, which the released code uses.
  */
 
 import { byGroup } from '../advantages.ts';
@@ -39,7 +39,7 @@ export const wd1: Objective = {
     }),
 };
 
-/** w- minus w+ of each completion, over the number of groups. */
+/** w- minus w+ of each completion, divided by the number of groups. */
 export function wd1Weights(completions: readonly Pick<ScoredRollout, 'advantage' | 'group'>[]): number[] {
   const groups = byGroup(completions);
   return groups.flatMap((members) => {

@@ -18,7 +18,7 @@ export const importPath = (files: readonly string[]): string =>
 export function workspacePython(root: string): Promise<Toolchain> {
   const own = ['.venv', 'venv'].map((name) => path.join(root, name, 'bin', 'python')).find((file) => existsSync(file));
   if (own !== undefined) return environmentToolchain(root, own);
-  // A virtual environment of the workspace, whatever its name, may be active.
+  // A virtual environment of the workspace may be active; it can have any name.
   const found = pythonOnPath();
   return found !== null && isInside(root, path.dirname(found))
     ? environmentToolchain(root, found)

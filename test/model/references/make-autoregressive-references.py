@@ -1,5 +1,5 @@
 """
-Makes the small autoregressive checkpoints beside this file with transformers, and the logits that it computes for them.
+Makes the small autoregressive checkpoints next to this file with transformers, and the logits that it computes for them.
 
     python3 test/model/references/make-autoregressive-references.py        (NumPy, PyTorch, transformers 5)
 

@@ -1,5 +1,5 @@
 """
-Makes the small checkpoints beside this file, each in the layout of a published family, and the logits that they give.
+Makes the small checkpoints next to this file, each in the layout of a published family, and their logits.
 
     python3 test/model/references/make-references.py        (Python 3 with NumPy; nothing else)
 
@@ -44,7 +44,7 @@ def from_bf16(bits):
 
 
 def rounded(x, dtype):
-    """What is left of numbers when they are stored as `dtype`, and their bytes."""
+    """Numbers after they are stored as `dtype`, and their bytes."""
     if dtype == "BF16":
         bits = to_bf16(x)
         return from_bf16(bits).astype(np.float64), bits.tobytes()

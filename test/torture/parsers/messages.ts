@@ -15,7 +15,7 @@ export function messageParsers(): OutsideParser[] {
       try {
         value = JSON.parse(input.toString('utf8'));
       } catch {
-        // The connection parses JSON; what is not JSON never reaches the parser.
+        // The connection parses JSON; anything else never reaches the parser.
         value = input.toString('utf8');
       }
       return parse(value);

@@ -3,6 +3,6 @@ export interface OutsideParser {
   readonly name: string;
   /** Valid inputs, which are mutated. */
   readonly examples: readonly Buffer[];
-  /** Reads an input. Returns a value, or throws a `UserError` that says what is wrong with the input. */
+  /** Reads an input. Returns a value, or throws a `UserError` that names the error in the input. */
   parse(input: Buffer): unknown;
 }

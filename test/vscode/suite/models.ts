@@ -30,7 +30,7 @@ suite('models', () => {
   });
 
   test('that come with the package are in the tree', async () => {
-    await eventually('the runtime tells them', listed, (told) => told.includes('unmask-puzzles'));
+    await eventually('the runtime lists them', listed, (names) => names.includes('unmask-puzzles'));
     assert.equal(api.trees.models.problem, null);
     const item = api.trees.models.getTreeItem('unmask-puzzles');
     assert.match(String(item.description), /^[\d.]+ MB · [\d.]+ million parameters$/);
@@ -42,7 +42,7 @@ suite('models', () => {
     const before = setting();
     await vscode.commands.executeCommand('unmask.useModel', 'unmask-other');
     await eventually(
-      'the change is told',
+      'the change is reported',
       () => messages.shown,
       (shown) => shown.some((text) => /^Now using unmask-other \(was /.test(text)),
     );
@@ -53,7 +53,7 @@ suite('models', () => {
 
   test('are chosen for one workspace, outside its files and settings', async () => {
     await vscode.workspace.getConfiguration().update('unmask.model', 'unmask-other', vscode.ConfigurationTarget.Global);
-    await eventually('the models are known', listed, (told) => told.includes('unmask-code'));
+    await eventually('the models are known', listed, (names) => names.includes('unmask-code'));
     messages.shown.length = 0;
     const questions = answerPicks(['unmask-code', 'For this workspace only']);
     try {
@@ -70,7 +70,7 @@ suite('models', () => {
       ['Add a model from the Hugging Face Hub…', 'Add a model folder…'],
     );
     await eventually(
-      'the change is told',
+      'the change is reported',
       () => messages.shown,
       (shown) => shown.some((text) => /^Now using unmask-code \(was unmask-other\)/.test(text)),
     );
@@ -139,7 +139,7 @@ suite('models', () => {
       await vscode.commands.executeCommand('unmask.setHubToken');
       assert.equal(await vscode.commands.executeCommand('unmask.addModel', { hub: id }), id);
       assert.ok(messages.shown.includes(`Download ${id}?`));
-      await eventually('it is listed', listed, (told) => told.includes(id));
+      await eventually('it is listed', listed, (names) => names.includes(id));
       assert.match(api.trees.models.getTreeItem(id).contextValue ?? '', /^model\.installed$/);
       for (const { host, authorization } of hub.seen.slice(-4))
         assert.equal(authorization, host === 'hub' ? `Bearer ${token}` : null);

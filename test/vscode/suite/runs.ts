@@ -107,14 +107,14 @@ suite('runs', () => {
 
   test('that do not respond are reported', async () => {
     await run('pauseRun');
-    assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to go on with it\.$/);
+    assert.match(messages.shown.at(-1) ?? '', /^Unmask: No process runs .*resume the run to continue it\.$/);
   });
 
   test('report their end once, with their result, which can be compared and kept', async () => {
     const brief = { ...endless, length: { steps: 2 }, testProblems: 2 };
     const ended = await vscode.commands.executeCommand<string>('unmask.tuneOnTask', brief);
     await eventually(
-      'its end is told',
+      'its end is reported',
       () => messages.shown,
       (shown) => shown.length > 0,
     );

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 
 const command = 'unmask.showDevices';
 
-/** VS Code keeps a closed page for a while, and requests its new text a moment after it is told to. */
+/** VS Code keeps a closed page for a while, and requests its new text a moment later. */
 async function pageHolds(text: string): Promise<void> {
   const shown = () => vscode.window.activeTextEditor?.document.getText() ?? '';
   const deadline = Date.now() + 10_000;

@@ -1,5 +1,5 @@
 """
-Makes the small GGUF files beside this file with llama.cpp's Python package `gguf`.
+Makes the small GGUF files next to this file with llama.cpp's Python package `gguf`.
 
     python3 test/model/references/gguf/make-gguf-references.py        (NumPy, gguf)
 
@@ -120,7 +120,7 @@ def name_of(name):
 
 
 def interleaved(x, heads):
-    """Rows of each head as llama.cpp turns them: place i beside place i + d / 2, as its converter permutes them."""
+    """Rows of each head as llama.cpp turns them: place i next to place i + d / 2, as its converter permutes them."""
     return x.reshape(heads, 2, x.shape[0] // heads // 2, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
 
 

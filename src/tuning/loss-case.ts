@@ -3,6 +3,7 @@ import { type ModelConfig, maskToken } from '../model/config.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { count } from '../platform/amounts.ts';
 import { UsageError, UserError } from '../platform/errors.ts';
+import { invalidValue } from '../platform/invalid-value.ts';
 import { optimizerOf } from '../training/optimizer-settings.ts';
 import { Trainer } from '../training/trainer.ts';
 import { groupAdvantages } from './advantages.ts';
@@ -12,28 +13,28 @@ import { tuningSettings } from './settings.ts';
 const ids = z.array(z.int().nonnegative());
 
 /** A hand-written case: one group of completions with rewards and masks, from which an objective's loss can be checked. */
-export const handCase = z.strictObject({
+export const lossCaseSchema = z.strictObject({
   prompt: ids,
   completions: z.array(ids.min(1)).min(1),
   rewards: z.array(z.number()),
   /** [completion][sample][position]: 1 if the token at this position of prompt and completion is masked. */
-  masks: z.array(z.array(z.array(z.union([z.literal(0), z.literal(1)]))).min(1)),
+  masks: z.array(z.array(z.array(z.literal([0, 1]))).min(1)),
   settings: tuningSettings.partial().prefault({}),
 });
 
-export type HandCase = z.infer<typeof handCase>;
+export type LossCase = z.infer<typeof lossCaseSchema>;
 
 /** Parses a case. Throws a `UserError` that names the invalid field. */
-export function parseHandCase(
+export function parseLossCase(
   value: unknown,
   file: string,
   { vocab_size: vocabulary, eos_token_id: eos }: Pick<ModelConfig, 'vocab_size' | 'eos_token_id'>,
-): HandCase {
-  const parsed = handCase.safeParse(value);
-  if (!parsed.success)
-    throw new UserError(
-      `${file}: ${parsed.error.issues[0]!.path.join('.') || 'the case'} is wrong (${parsed.error.issues[0]!.message}).`,
-    );
+): LossCase {
+  const parsed = lossCaseSchema.safeParse(value, { error: invalidValue });
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    throw new UserError(`${file}: ${path.join('.') || 'the case'} ${message}.`);
+  }
   const { prompt, completions, rewards, masks } = parsed.data;
   const unknownToken = [prompt, ...completions].flat().find((id) => id >= vocabulary);
   if (unknownToken !== undefined)
@@ -50,14 +51,14 @@ export function parseHandCase(
       );
     ofCompletion.forEach((mask, s) => {
       const completion = completions[j]!;
-      const whole = prompt.length + completion.length;
-      if (mask.length !== whole)
+      const total = prompt.length + completion.length;
+      if (mask.length !== total)
         throw new UserError(
-          `${file}: masks.${j}.${s} covers ${count(mask.length, 'token')}, and prompt and completion have ${whole}; give a value for each token.`,
+          `${file}: masks.${j}.${s} covers ${count(mask.length, 'token')}, but prompt and completion have ${total}; give one value for each token.`,
         );
       if (!mask.slice(prompt.length, prompt.length + textLength(completion, eos)).includes(1))
         throw new UserError(
-          `${file}: masks.${j}.${s} masks nothing of the completion's text, so the loss is undefined; mask at least one of its tokens.`,
+          `${file}: masks.${j}.${s} masks no token of the completion's text, so the loss is undefined; mask at least one.`,
         );
     });
   });
@@ -74,7 +75,7 @@ function textLength(completion: readonly number[], eos: number): number {
 export async function lossOfCase(
   model: LanguageModel,
   objective: Objective,
-  { prompt, completions, rewards, masks, settings: requested }: HandCase,
+  { prompt, completions, rewards, masks, settings: requested }: LossCase,
 ) {
   const { pad_token_id: pad, eos_token_id: eos } = model.config;
   const mask = maskToken(model.config);
@@ -94,7 +95,7 @@ export async function lossOfCase(
   const samples = masks.map((ofCompletion) => ofCompletion.map((bits) => Uint8Array.from(bits)));
   if (!objective.fromMasks)
     throw new UsageError(
-      `${objective.name} is not a function of masks and rewards alone, so its loss cannot be computed from a case; choose another objective.`,
+      `${objective.name} depends on more than masks and rewards, so its loss cannot be computed from a case; choose another objective.`,
     );
   const { batch, logp } = objective.fromMasks(scored, samples, settings, { mask, pad });
   const trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), 1));
