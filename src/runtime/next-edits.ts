@@ -15,6 +15,7 @@ import type {
 import type { Span, TextEdit } from '../protocol/text-edit.ts';
 import { hasSecretName } from '../workspace/files.ts';
 import { isInside } from './cursor-query.ts';
+import type { DocumentVersion } from './replaced-text.ts';
 
 /** What next edits depend on, apart from the documents. */
 export interface NextEditParts {
@@ -28,13 +29,6 @@ export interface NextEditParts {
   readonly leavesOut: (name: string) => boolean;
   readonly linesWith: (name: string) => LinesWith;
   readonly now: () => number;
-}
-
-/** A document at some time. */
-export interface DocumentVersion {
-  readonly uri: string;
-  readonly version: number;
-  readonly text: string;
 }
 
 /** Proposals that a trace lists. */

@@ -2,9 +2,17 @@ import type { Position } from 'vscode-languageserver';
 import { TextDocument, type TextDocumentContentChangeEvent } from 'vscode-languageserver-textdocument';
 import type { TextEdit } from '../protocol/text-edit.ts';
 
-/** A document after some changes. */
+/** A document at some time. */
+export interface DocumentVersion {
+  readonly uri: string;
+  readonly version: number;
+  readonly text: string;
+}
+
+/** A document after some changes, which are made in place. */
 export interface UpdatedDocument {
   readonly document: TextDocument;
+  readonly before: DocumentVersion;
   /**
    * Whether a change replaced characters by others, as an input method does with the letters that it composes from. Typing and deleting
    * replace nothing.
@@ -20,6 +28,7 @@ export function updateDocument(
   changes: readonly TextDocumentContentChangeEvent[],
   version: number,
 ): UpdatedDocument {
+  const before = { uri: document.uri, version: document.version, text: document.getText() };
   let updated = document;
   let hasReplaced = false;
   let edits: TextEdit[] | null = [];
@@ -31,7 +40,7 @@ export function updateDocument(
     else edits = null;
     updated = TextDocument.update(updated, [change], version);
   }
-  return { document: updated, hasReplaced, edits };
+  return { document: updated, before, hasReplaced, edits };
 }
 
 /** Whether `after` differs from `before` by more than an insertion at one place or a deletion at one place. */

@@ -22,7 +22,6 @@ import { type InfillHooks, infill, readAhead } from '../diffusion/infill.ts';
 import { messageOf } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { defaultSettings } from '../protocol/default-settings.ts';
-import { lastNextEdit, type NextEditParameters, nextEdit } from '../protocol/next-edits.ts';
 import { printableLine } from '../protocol/printable.ts';
 import * as protocol from '../protocol/runtime.ts';
 import * as client from './client-messages.ts';
@@ -35,6 +34,7 @@ import { frameOf, withoutEnd } from './frame.ts';
 import { coveredAfterCursor } from './inline/closing-characters.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
+import { answerNextEdits } from './next-edit-requests.ts';
 import { NextEdits } from './next-edits.ts';
 import { textBeforeCell } from './notebook-cells.ts';
 import { updateDocument } from './replaced-text.ts';
@@ -87,9 +87,7 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
   const documents = new TextDocuments({
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
-      // The update changes the document in place.
-      const before = { uri: document.uri, version: document.version, text: document.getText() };
-      const { document: updated, hasReplaced, edits } = updateDocument(document, changes, version);
+      const { document: updated, before, hasReplaced, edits } = updateDocument(document, changes, version);
       nextEdits.documentChanged(before, edits, version);
       if (hasReplaced) completions.removeReplaced(document.uri);
       return updated;
@@ -195,14 +193,7 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     messages.request(null, () => listModels()),
   );
 
-  documents.onDidChangeContent(({ document }) => {
-    scheduler.messageArrived();
-    copies.documentChanged(nameOf(document.uri), () => document.getText());
-  });
-  documents.onDidClose(({ document }) => {
-    copies.documentClosed(nameOf(document.uri));
-    nextEdits.documentClosed(document.uri);
-  });
+  followDocuments(session, nextEdits);
   documents.listen(connection);
   notebooks.listen(connection);
   connection.listen();
@@ -225,15 +216,15 @@ function nextEditsOf(state: ClientState, documents: TextDocuments<TextDocument>,
   });
 }
 
-function answerNextEdits(connection: Connection, messages: client.ClientMessages, nextEdits: NextEdits): void {
-  connection.onRequest(
-    nextEdit,
-    messages.request(client.nextEdit, (parameters: NextEditParameters) => nextEdits.answer(parameters)),
-  );
-  connection.onRequest(
-    lastNextEdit,
-    messages.request(null, () => nextEdits.last),
-  );
+function followDocuments({ documents, scheduler, copies }: Session, nextEdits: NextEdits): void {
+  documents.onDidChangeContent(({ document }) => {
+    scheduler.messageArrived();
+    copies.documentChanged(nameOf(document.uri), () => document.getText());
+  });
+  documents.onDidClose(({ document }) => {
+    copies.documentClosed(nameOf(document.uri));
+    nextEdits.documentClosed(document.uri);
+  });
 }
 
 /** Milliseconds in which a client that has settings for copies sends them. */
