@@ -10,7 +10,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import path from 'node:path';
-import { gateFeatures } from '../../../src/edits/gate.ts';
+import { automaticChance, gateFeatures } from '../../../src/edits/gate.ts';
 import { median, pairedDifference, shareInterval } from '../../../src/evaluation/statistics.ts';
 import { Random } from '../../../src/platform/random.ts';
 import { indexOf } from '../../../src/runtime/workspace-answers.ts';
@@ -187,6 +187,11 @@ async function measure(): Promise<void> {
       `| ${source} | ${own.length} | ${mean(({ isAny }) => Number(isAny))} | ${mean(({ chance }) => chance)} |`,
     );
   }
+  const automatic = first.filter(({ chance }) => chance >= automaticChance);
+  const rightOnes = automatic.filter(({ isAny }) => isAny).length;
+  console.log(
+    `\nWith a chance of at least ${automaticChance}: after ${percent(automatic.length / steps.length)} of the edits, ${percent(rightOnes / automatic.length)} right.`,
+  );
   const removed = await removedImports(versions.measure);
   const answers = removed.flatMap(({ proposals }) => proposals.slice(0, 1));
   const [proposed, right] = [
