@@ -53,6 +53,9 @@ export class ShownNextEdit implements vscode.Disposable {
       vscode.window.onDidChangeActiveTextEditor((editor) => {
         if (this.#shown && editor !== this.#shown.editor) this.clear();
       }),
+      vscode.window.onDidChangeActiveColorTheme(() => {
+        if (this.#shown) this.#draw(this.#shown);
+      }),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
         if (textEditor === this.#shown?.editor) this.#draw(this.#shown);
       }),
