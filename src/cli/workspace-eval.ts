@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { resolveModel } from '../catalogue/resolve-model.ts';
-import { gateLevels, thresholdOf } from '../copies/gate.ts';
+import { bundledGate, gateLevels } from '../copies/gate.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { InfillingItem } from '../infilling/infilling.ts';
 import { isRemote, whatIsSent } from '../infilling/peer.ts';
@@ -11,6 +11,7 @@ import {
   quantile,
   type WorkspaceAnswer,
 } from '../infilling/workspace-comparison.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { loadForInference } from '../model/load-served.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
@@ -180,18 +181,21 @@ const identitySchema = z.object({
   model: z.string(),
   workspace: z.string(),
   learned: z.exactOptional(z.object({ model: z.string(), held_out_files: z.int() })),
+  /** The probabilities from which the model's gate shows suggestions; absent in folders of earlier versions. */
+  thresholds: z.exactOptional(z.object({ eager: z.number(), balanced: z.number(), careful: z.number() })),
 });
 
 /** What the document says about the workspace. */
-const identityOf = ({ workspace, learned }: WorkspaceGaps) => ({
+const identityOf = ({ workspace, learned, resolved }: WorkspaceGaps) => ({
   workspace,
+  ...(resolved.generation.suggestion_gate ? { thresholds: resolved.generation.suggestion_gate.thresholds } : {}),
   ...(learned ? { learned: { model: learned.name, held_out_files: learned.heldOutFiles } } : {}),
 });
 
 function shown(
   gaps: readonly WorkspaceGap[],
   { files, characters, bytes, seconds: build }: IndexSize,
-  { model, workspace, learned }: z.infer<typeof identitySchema>,
+  { model, workspace, learned, thresholds = bundledGate.thresholds }: z.infer<typeof identitySchema>,
   seconds: number,
 ): CommandResult {
   const names = Object.keys(gaps[0]!.answers);
@@ -203,6 +207,7 @@ function shown(
     gate: gatePoints(
       gaps,
       gaps.map(({ answers }) => answers.both!),
+      thresholds,
     ),
     index: {
       files,
@@ -220,9 +225,13 @@ function shown(
 }
 
 /** What each level of the setting `unmask.completions.eagerness` shows. */
-function gatePoints(items: readonly Pick<InfillingItem, 'middle'>[], answers: readonly WorkspaceAnswer[]): GatePoint[] {
+function gatePoints(
+  items: readonly Pick<InfillingItem, 'middle'>[],
+  answers: readonly WorkspaceAnswer[],
+  thresholds: SuggestionGate['thresholds'],
+): GatePoint[] {
   const right = answers.map(({ text }, index) => isRight(text, items[index]!.middle));
-  return gateLevels.map((level) => ({ level, ...pointOf(answers, right, thresholdOf(level)) }));
+  return gateLevels.map((level) => ({ level, ...pointOf(answers, right, thresholds[level]) }));
 }
 
 function workspaceTable({ n, rows, differences, gate, index }: WorkspaceDocument): string[] {

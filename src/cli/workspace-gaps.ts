@@ -10,6 +10,7 @@ import type { WorkspaceAnswer } from '../infilling/workspace-comparison.ts';
 import { findLearned } from '../learning/learned-model.ts';
 import { gapsIn } from '../learning/measure-gaps.ts';
 import { relativeName } from '../learning/workspace-split.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
 import { UserError } from '../platform/errors.ts';
@@ -109,12 +110,13 @@ export async function ownAnswers(model: LanguageModel, index: CopyIndex, item: I
   const query = performance.now() - started;
   const alternatives = await alternativesOnce(model, gapOf(item));
   const generated = performance.now() - started - query;
+  const { suggestion_gate: gate } = model.generation;
   return {
     query,
     answers: {
-      model: modelAnswer(item, alternatives, generated),
-      copies: answerOf(item, copies, null, query),
-      both: answerOf(item, copies, alternatives, query + generated),
+      model: modelAnswer(item, alternatives, generated, gate),
+      copies: answerOf(item, copies, null, query, gate),
+      both: answerOf(item, copies, alternatives, query + generated, gate),
     },
   };
 }
@@ -124,7 +126,7 @@ export async function learnedAnswer(model: LanguageModel, index: CopyIndex, item
   const started = performance.now();
   const copies = await copiesFor(index, item);
   const alternatives = await alternativesOnce(model, gapOf(item));
-  return answerOf(item, copies, alternatives, performance.now() - started);
+  return answerOf(item, copies, alternatives, performance.now() - started, model.generation.suggestion_gate);
 }
 
 /** The answer of a server. It does not say how sure it is, so its curve has one point. */
@@ -135,8 +137,13 @@ export async function peerAnswer(peer: Peer, item: InfillingItem, signal: AbortS
 }
 
 /** The model's first alternative as without copies, even if a rule rejects it; its probability is the gate's. */
-function modelAnswer(item: InfillingItem, alternatives: readonly TracedAlternative[], milliseconds: number) {
+function modelAnswer(
+  item: InfillingItem,
+  alternatives: readonly TracedAlternative[],
+  milliseconds: number,
+  gate: SuggestionGate | undefined,
+) {
   const first = alternatives.find(({ discardedBy }) => discardedBy === null);
-  if (first) return answerOf(item, [], alternatives, milliseconds);
+  if (first) return answerOf(item, [], alternatives, milliseconds, gate);
   return { text: alternatives[0]?.text ?? '', probability: 0, milliseconds };
 }

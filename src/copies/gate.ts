@@ -1,3 +1,4 @@
+import type { SuggestionGate } from '../model/generation.ts';
 import {
   featuresOf,
   type GatePlace,
@@ -12,14 +13,8 @@ import gateWeights from './gate-weights.json' with { type: 'json' };
 export const gateLevels = ['eager', 'balanced', 'careful'] as const;
 export type GateLevel = (typeof gateLevels)[number];
 
-/** The weights of the gate, and the probability from which a suggestion is shown at each level. */
-export interface GateWeights {
-  /** How and on what the weights were fitted. */
-  readonly about: string;
-  readonly bias: number;
-  readonly features: Readonly<Record<string, number>>;
-  readonly thresholds: Readonly<Record<GateLevel, number>>;
-}
+/** The gate that was fitted for the bundled code model. Models that need another one have it in their generation settings. */
+export const bundledGate: SuggestionGate = gateWeights;
 
 export interface JudgedProposal extends Proposal {
   /** Probability that the text, or its first line, is what the user would write. */
@@ -49,7 +44,7 @@ export function proposalsOf(place: Pick<GatePlace, 'copies' | 'alternatives'>): 
  * The proposals of a place with the probability that each is right, the most probable first: logistic regression over
  * `gateFeatures`.
  */
-export function judgeProposals(place: GatePlace, weights: GateWeights = gateWeights): JudgedProposal[] {
+export function judgeProposals(place: GatePlace, weights: SuggestionGate = bundledGate): JudgedProposal[] {
   const context = placeContext(place);
   return proposalsOf(place)
     .map((proposal) => {
@@ -64,7 +59,8 @@ export function judgeProposals(place: GatePlace, weights: GateWeights = gateWeig
 }
 
 /** The probability from which a suggestion is shown. */
-export const thresholdOf = (level: GateLevel): number => gateWeights.thresholds[level];
+export const thresholdOf = (level: GateLevel, { thresholds }: SuggestionGate = bundledGate): number =>
+  thresholds[level];
 
 export type { GatePlace, ModelProposal, Proposal };
 export { gateFeatureNames };

@@ -48,7 +48,13 @@ export async function rightAnswers(
     const counts = [{ name: 'gaps', done, total: items.length }];
     reportProgress({ text: `${what}: gaps ${done} of ${items.length}`, counts, eta: left });
     const copies = index ? await copiesFor(index, item) : [];
-    const { text } = answerOf(item, copies, await alternativesOnce(model, gapOf(item)), 0);
+    const { text } = answerOf(
+      item,
+      copies,
+      await alternativesOnce(model, gapOf(item)),
+      0,
+      model.generation.suggestion_gate,
+    );
     right.push(isRight(text, item.middle));
   }
   return right;

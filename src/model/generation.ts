@@ -6,6 +6,18 @@ import { readJson } from '../platform/files.ts';
 import { invalidValue } from '../platform/invalid-value.ts';
 import type { ModelConfig } from './config.ts';
 
+/** The gate of a model's suggestions (`copies/gate.ts`), fitted for the model by `scripts/measuring/gate/fit-gate.ts`. */
+const suggestionGate = z.object({
+  /** How and on what the weights were fitted. */
+  about: z.string(),
+  bias: z.number(),
+  /** The weight of each feature, by name. */
+  features: z.record(z.string(), z.number()),
+  /** The probability from which a suggestion is shown, by the level of the setting. */
+  thresholds: z.object({ eager: z.number(), balanced: z.number(), careful: z.number() }),
+});
+export type SuggestionGate = Readonly<z.infer<typeof suggestionGate>>;
+
 const generation = z.looseObject({
   /**
    * The format of prompts: the papers' tagged instructions, the short form of puzzle models, or the instructions as a
@@ -25,6 +37,8 @@ const generation = z.looseObject({
    * only copies them, for a model that does not denoise well. Default: `denoise`.
    */
   gap_decoding: z.enum(['denoise', 'drafts', 'copied-drafts']).optional(),
+  /** Default: the gate that was fitted for the bundled model. */
+  suggestion_gate: suggestionGate.optional(),
 });
 
 /** The default decoding settings of a model: `generation_config.json` of its checkpoint. */

@@ -1,5 +1,6 @@
 import type { CopyCandidate } from '../copies/find-copies.ts';
 import { type GateLevel, judgeProposals, type ModelProposal, thresholdOf } from '../copies/gate.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import type { JudgedGap } from './alternative-judge.ts';
 import { fittedToSuffix } from './inline/closing-characters.ts';
@@ -19,11 +20,13 @@ export interface SuggestionParts {
   readonly alternatives: readonly TracedAlternative[] | null;
   /** The probability from which a candidate is shown. */
   readonly threshold: number;
+  /** Default: that of the bundled model. */
+  readonly gate?: SuggestionGate | undefined;
 }
 
 /** The probability from which suggestions are shown: the setting's while you type, 0 if you ask for one. */
-export const thresholdFor = (level: GateLevel | 'always', isInvoked: boolean): number =>
-  isInvoked || level === 'always' ? 0 : thresholdOf(level);
+export const thresholdFor = (level: GateLevel | 'always', isInvoked: boolean, gate?: SuggestionGate): number =>
+  isInvoked || level === 'always' ? 0 : thresholdOf(level, gate);
 
 /**
  * Combines copies and the model's alternatives and orders them by the probability that each is right. A candidate that breaks a rule,
@@ -31,11 +34,11 @@ export const thresholdFor = (level: GateLevel | 'always', isInvoked: boolean): n
  */
 export function chooseSuggestions(
   gap: JudgedGap,
-  { copies, alternatives, threshold }: SuggestionParts,
+  { copies, alternatives, threshold, gate }: SuggestionParts,
 ): TracedAlternative[] {
   const { copies: usable, alternatives: proposed, rejected } = usableProposals(gap, copies, alternatives);
   const place = { ...gap.text, copies: usable, alternatives: proposed };
-  const judged = judgeProposals(place).map(
+  const judged = judgeProposals(place, gate).map(
     ({ text, copy, model, probability }): TracedAlternative => ({
       text,
       confidence: model?.confidence ?? null,

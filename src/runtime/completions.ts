@@ -1,6 +1,7 @@
 import type { CopyCandidate } from '../copies/find-copies.ts';
 import type { InfillHooks, InfillRequest, InfillResult } from '../diffusion/infill.ts';
 import { shownAlternatives } from '../infilling/infilling.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import { count } from '../platform/amounts.ts';
 import { messageOf, UserError } from '../platform/errors.ts';
 import type { CompletionSettings, CompletionTrace, TracedAlternative } from '../protocol/runtime.ts';
@@ -36,6 +37,8 @@ export interface CompletionDependencies {
   readonly copyProblems?: () => readonly string[];
   /** Why the model does not complete in a language, in one sentence; null if it does. Default: it completes in all. */
   readonly unreadLanguage?: (languageId: string) => Promise<string | null>;
+  /** The gate of the model's suggestions; undefined: that of the bundled model. Default: undefined. */
+  readonly gate?: () => Promise<SuggestionGate | undefined>;
   /** Returns an observer of the steps of a request's first alternative; null: there is none. */
   readonly watcher: (query: CompletionQuery, id: number) => InfillHooks['watch'] | null;
 }
@@ -195,9 +198,10 @@ export class Completions {
     const begin = this.#dependencies.now();
     await this.#dependencies.scheduler.readMessages(signal);
     const copies = await this.#findCopies(query, path, gap.singleLine);
-    const threshold = thresholdFor(settings.eagerness, priority === 'invoked');
+    const gate = await this.#dependencies.gate?.();
+    const threshold = thresholdFor(settings.eagerness, priority === 'invoked', gate);
     const choose = (alternatives: readonly TracedAlternative[] | null) =>
-      chooseSuggestions(gap, { copies, alternatives, threshold });
+      chooseSuggestions(gap, { copies, alternatives, threshold, gate });
     const early = priority === 'invoked' ? [] : choose(null);
     if (isConfident(early)) {
       path.step('A copy is likely to be right, so it is shown without waiting for the model.');

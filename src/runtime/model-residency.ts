@@ -8,6 +8,7 @@ import { chooseEngine } from '../engine/devices.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openAdapter, openBase } from '../model/checkpoint.ts';
 import { assertDenoises, type ModelConfig } from '../model/config.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import type { LanguageModel } from '../model/language-model.ts';
 import { isServedMerged, loadMerged, loadServedBase } from '../model/load-served.ts';
 import { memoryNeeded, parametersOf } from '../model/memory.ts';
@@ -102,6 +103,12 @@ export class ModelResidency {
     const languages = await this.#languages.read;
     if (languages === null || languages.includes(languageId)) return null;
     return `${this.#choice.model} was not trained on ${languageId}, only on ${languages.join(', ')}.`;
+  }
+
+  /** The gate of the chosen model's suggestions; undefined: that of the bundled model. */
+  async gate(): Promise<SuggestionGate | undefined> {
+    const located = await this.#locate().catch(() => null);
+    return located?.model.generation.suggestion_gate;
   }
 
   /** Loads the chosen model if necessary. Throws a `UserError` if that fails; the next call tries again. */

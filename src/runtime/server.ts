@@ -117,7 +117,12 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
       return copies.find({ name: nameOf(uri), ...text, singleLine }, imported);
     },
     copyProblems: () => copies.summary.problems,
-    ...(infiller ? {} : { unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId) }),
+    ...(infiller
+      ? {}
+      : {
+          unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId),
+          gate: () => residency.gate(),
+        }),
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,
     infill: infiller ?? (async (request, hooks) => infill(await residency.get(), request, hooks)),

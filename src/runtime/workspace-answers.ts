@@ -6,6 +6,7 @@ import { buildSegment, groupsOf, type IndexedText } from '../copies/segment.ts';
 import { indexName, listTexts, readText } from '../copies/workspace-texts.ts';
 import type { InfillingItem } from '../infilling/infilling.ts';
 import type { WorkspaceAnswer } from '../infilling/workspace-comparison.ts';
+import type { SuggestionGate } from '../model/generation.ts';
 import { UserError } from '../platform/errors.ts';
 import type { TracedAlternative } from '../protocol/runtime.ts';
 import { importsOf } from '../syntax/imports.ts';
@@ -54,8 +55,9 @@ export function answerOf(
   copies: readonly CopyCandidate[],
   alternatives: readonly TracedAlternative[] | null,
   milliseconds: number,
+  gate?: SuggestionGate,
 ): WorkspaceAnswer {
-  const [first] = chooseSuggestions(gapOf(item), { copies, alternatives, threshold: 0 });
+  const [first] = chooseSuggestions(gapOf(item), { copies, alternatives, threshold: 0, gate });
   // An answer that breaks a rule is never shown, but counts as the method's answer.
   return {
     text: first?.text ?? '',

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
+import { bundledFolder } from '../../src/catalogue/find-model.ts';
 import type { CopyCandidate } from '../../src/copies/find-copies.ts';
+import { bundledGate, gateFeatureNames } from '../../src/copies/gate.ts';
+import { readGeneration, type SuggestionGate } from '../../src/model/generation.ts';
 import { UserError } from '../../src/platform/errors.ts';
 import { query, scriptedCompletions, written } from './scripted-completions.ts';
 
@@ -155,6 +161,50 @@ describe('the gate', () => {
     assert.equal(trace.reason, 'The only candidate was rejected: unlikely to be right.');
     const requests = scriptedCompletions(() => written(['sum(a);'], 0.4), { eagerness: 'careful' });
     assert.deepEqual((await requests.completions.complete({ ...at, trigger: 'invoked' }, never)).texts, ['sum(a);']);
+  });
+
+  it('is that of the model if the model has one', async () => {
+    const gate = (threshold: number): SuggestionGate => ({
+      about: 'a test',
+      bias: 0,
+      features: {},
+      thresholds: { eager: threshold, balanced: threshold, careful: threshold },
+    });
+    for (const [threshold, texts] of [
+      [0.4, ['sum(a);']],
+      [0.6, []],
+    ] as const) {
+      const { completions } = scriptedCompletions(
+        () => written(['sum(a);'], 0.4),
+        { eagerness: 'careful' },
+        { gate: async () => gate(threshold) },
+      );
+      const answer = await completions.complete(at, never);
+      assert.deepEqual(answer.texts, texts);
+      assert.equal(answer.trace.alternatives[0]?.probability, 0.5, 'a gate without weights says one half');
+    }
+  });
+
+  it('of every bundled model weighs the features that there are', async () => {
+    const gates = [bundledGate];
+    for (const name of await readdir(bundledFolder())) {
+      const { suggestion_gate: own } = await readGeneration(path.join(bundledFolder(), name));
+      if (own) gates.push(own);
+    }
+    for (const { about, features, thresholds } of gates) {
+      assert.deepEqual(Object.keys(features), gateFeatureNames, about);
+      assert.ok(thresholds.eager <= thresholds.balanced && thresholds.balanced <= thresholds.careful, about);
+    }
+  });
+
+  it('that is damaged is reported', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'unmask-gate-'));
+    await writeFile(path.join(folder, 'generation_config.json'), '{"suggestion_gate": {"about": "x", "bias": "high"}}');
+    await assert.rejects(readGeneration(folder), {
+      name: 'UserError',
+      message: /suggestion_gate\.bias must be a number/,
+    });
+    await rm(folder, { recursive: true });
   });
 
   it('shows more if it is eager than if it is careful', async () => {

@@ -1,7 +1,8 @@
 /**
- * Fits the gate of suggestions (`src/copies/gate.ts`) and writes `src/copies/gate-weights.json`.
+ * Fits the gate of suggestions (`src/copies/gate.ts`). That of the bundled code model is written to `src/copies/gate-weights.json`, and
+ * that of another model into its folder, as `suggestion_gate` of `generation_config.json`. GAPS limits the gaps of each package.
  *
- *     node --import tsx scripts/measuring/gate/fit-gate.ts
+ *     node --import tsx scripts/measuring/gate/fit-gate.ts [MODEL [GAPS]]
  *
  * The gaps are ends of lines in npm packages that neither the bundled model was trained on nor the documentation measures
  * (`packages.json`). The model's alternatives are kept in the data home's `cache/gate`, so that a second run takes a minute. It prints
@@ -16,9 +17,9 @@ import { featuresOf, placeContext } from '../../../src/copies/gate-features.ts';
 import { chooseEngine } from '../../../src/engine/devices.ts';
 import type { InfillingItem } from '../../../src/infilling/infilling.ts';
 import { isRight, pointOf } from '../../../src/infilling/workspace-comparison.ts';
-import { readCheckpoint } from '../../../src/model/checkpoint.ts';
-import { LanguageModel } from '../../../src/model/language-model.ts';
-import { dataHome } from '../../../src/platform/files.ts';
+import { loadForInference } from '../../../src/model/load-served.ts';
+import { dataHome, readJson, writeJson } from '../../../src/platform/files.ts';
+import { replaceWithDigest } from '../../../src/platform/folder-digests.ts';
 import type { TracedAlternative } from '../../../src/protocol/runtime.ts';
 import { usableProposals } from '../../../src/runtime/choose-suggestions.ts';
 import { alternativesOnce } from '../../../src/runtime/complete-once.ts';
@@ -29,6 +30,7 @@ import { type Example, fitLogistic, type LogisticModel, predict } from './logist
 import { packageFolder } from './package-folder.ts';
 import packages from './packages.json' with { type: 'json' };
 
+const [modelName = bundledCodeModel, mostGaps = '200'] = process.argv.slice(2);
 /** Seed of the gaps. */
 const seed = 3;
 /** The precision that each level aims at. */
@@ -52,7 +54,7 @@ const answers = (await Promise.all(packages.fit.map(({ spec }) => answersTo(spec
 const thresholds = Object.fromEntries(Object.entries(aims).map(([level, aim]) => [level, thresholdFor(aim, answers)]));
 const { bias, weights } = fitLogistic(gaps.flatMap(({ copies, both }) => [...copies, ...both]));
 const document = {
-  about: `Fitted by scripts/measuring/gate/fit-gate.ts on ${gaps.length} gaps of ${packages.fit.map(({ spec }) => spec).join(', ')}. The thresholds are those at which, on each package with weights fitted on the others, ${Object.entries(
+  about: `Fitted by scripts/measuring/gate/fit-gate.ts for ${modelName} on ${gaps.length} gaps of ${packages.fit.map(({ spec }) => spec).join(', ')}. The thresholds are those at which, on each package with weights fitted on the others, ${Object.entries(
     aims,
   )
     .map(([level, aim]) => `${aim} (${level})`)
@@ -61,15 +63,18 @@ const document = {
   features: Object.fromEntries(gateFeatureNames.map((name, index) => [name, rounded(weights[index]!)])),
   thresholds,
 };
-await writeFile(
-  path.join(import.meta.dirname, '..', '..', '..', 'src', 'copies', 'gate-weights.json'),
-  `${JSON.stringify(document, null, 2)}\n`,
-);
+if (modelName === bundledCodeModel)
+  await writeJson(path.join(import.meta.dirname, '..', '..', '..', 'src', 'copies', 'gate-weights.json'), document);
+else {
+  const { folder } = await resolveModel(modelName);
+  const settings = (await readJson(path.join(folder, 'generation_config.json'))) as object;
+  await replaceWithDigest(folder, 'generation_config.json', { ...settings, suggestion_gate: document });
+}
 process.exit(0);
 
 async function gapsOf({ spec, folder, gaps: count }: (typeof packages.fit)[number]): Promise<FittedGap[]> {
   const files = await readSources(path.join(await packageFolder(spec), folder));
-  const items = await infillingItems(files, ['line'], count, seed);
+  const items = await infillingItems(files, ['line'], Math.min(count, Number(mostGaps)), seed);
   const alternatives = await alternativesIn(spec, items);
   const index = indexOf(files.map(({ path: name, text }) => ({ name, text })));
   const found: FittedGap[] = [];
@@ -89,14 +94,15 @@ async function gapsOf({ spec, folder, gaps: count }: (typeof packages.fit)[numbe
   return found;
 }
 
-/** The bundled model's alternatives in each gap, made once. */
+/** The model's alternatives in each gap, made once. */
 async function alternativesIn(spec: string, items: readonly InfillingItem[]): Promise<TracedAlternative[][]> {
   const folder = path.join(dataHome(), 'cache', 'gate');
-  const file = path.join(folder, `${spec.replace('/', '-')}-${items.length}-${seed}.json`);
+  const prefix = modelName === bundledCodeModel ? '' : `${path.basename(modelName)}-`;
+  const file = path.join(folder, `${prefix}${spec.replace('/', '-')}-${items.length}-${seed}.json`);
   const kept = await readFile(file, 'utf8').catch(() => null);
   if (kept !== null) return JSON.parse(kept) as TracedAlternative[][];
   const engine = await chooseEngine({ engine: 'onnx', device: 'cpu' });
-  const model = await LanguageModel.load(engine, await readCheckpoint(await resolveModel(bundledCodeModel)));
+  const model = await loadForInference(engine, await resolveModel(modelName));
   const made: TracedAlternative[][] = [];
   for (const item of items) {
     if (made.length % 20 === 0) console.error(`${spec}: ${made.length} of ${items.length}`);
