@@ -4,7 +4,7 @@ import type { Span } from '../protocol/text-edit.ts';
 import type { EditLog, RecentEdit } from './edit-log.ts';
 import { type Token, tokensOf } from './tokens.ts';
 
-/** What a user has done so far in a document: the place that a next edit is proposed for. */
+/** A document, what a user has edited in it, and the edit that proposals follow from. */
 export interface Situation {
   readonly languageId: string;
   readonly text: string;
@@ -33,7 +33,7 @@ export interface Candidate extends Span {
   readonly text: string;
   /** What happens, for the user: "Rename total to sum". */
   readonly label: string;
-  /** From the most to the least important; counts of how often an edit with the same features was right give its chance. */
+  /** What its chance depends on: the gate has a weight for each. */
   readonly features: readonly string[];
 }
 

@@ -7,7 +7,7 @@
 export const nextEditModes = ['off', 'onRequest', 'automatic'] as const;
 export type NextEditMode = (typeof nextEditModes)[number];
 
-/** Why an edit is proposed. `text-rename`: to all appearances a rename, but no language server was asked for references. */
+/** Why an edit is proposed. `text-rename`: a rename at places with the same text, because no references are known. */
 export const nextEditSources = ['rename', 'text-rename', 'repeat', 'call-site', 'import'] as const;
 export type NextEditSource = (typeof nextEditSources)[number];
 

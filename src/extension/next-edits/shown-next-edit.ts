@@ -57,7 +57,7 @@ export class ShownNextEdit implements vscode.Disposable {
         if (this.#shown) this.#draw(this.#shown);
       }),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
-        if (textEditor === this.#shown?.editor) this.#draw(this.#shown);
+        if (textEditor === this.#shown?.editor) this.#followCursor(this.#shown);
       }),
       vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => {
         if (textEditor === this.#shown?.editor && !this.#ghost) this.#draw(this.#shown);
@@ -96,6 +96,13 @@ export class ShownNextEdit implements vscode.Disposable {
   dispose(): void {
     this.clear();
     for (const disposable of this.#disposables) disposable.dispose();
+  }
+
+  /** Draws the edit for the place where the cursor is now. Ghost text ends when the cursor leaves its place, as VS Code's own does. */
+  #followCursor(shown: Shown): void {
+    const wasGhost = this.#ghost !== null;
+    this.#draw(shown);
+    if (wasGhost && this.#ghost === null) this.clear();
   }
 
   #draw({ editor, edit, change }: Shown): void {
