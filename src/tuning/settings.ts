@@ -3,8 +3,8 @@ import { revealOrders } from '../diffusion/reveal-rules.ts';
 import { infillingChoices } from '../evaluation/answers.ts';
 import { loraTargets } from '../model/lora.ts';
 import { precisions } from '../model/precision.ts';
-import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
+import { runSettings } from '../training/run-settings.ts';
 
 /** All hyper-parameters of a tuning run, as `--set NAME=VALUE` takes them, with range, default and meaning. */
 export const tuningSettings = z.strictObject({
@@ -238,15 +238,7 @@ export const tuningSettings = z.strictObject({
     .describe('Steps between two evaluations on validation problems; 0: only at the beginning and the end'),
   evaluation_problems: z.int().min(1).default(64).describe('Number of validation problems per evaluation'),
   checkpoint_every: z.int().min(0).default(20).describe('Steps between two checkpoints; 0: only at the end'),
-  keep_checkpoints: z
-    .int()
-    .min(1)
-    .default(defaultJobSettings.keepCheckpoints)
-    .describe('How many recent checkpoints to keep, in addition to the best one'),
-  log_to: z
-    .enum(['none', 'tensorboard'])
-    .default('none')
-    .describe('tensorboard: the run also writes its events and samples for TensorBoard, to its folder tensorboard'),
+  ...runSettings,
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

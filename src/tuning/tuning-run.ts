@@ -209,7 +209,6 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
     hooks,
     async work(job) {
       const { dir, configuration } = job.run;
-      if (settings.log_to === 'tensorboard') await job.run.logToTensorboard();
       if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
       const objective = objectiveByName(request.objective);
       method = policyGradient({ model, task, objective, settings, seed, steps, problems, validation, restored });
