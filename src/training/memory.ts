@@ -44,8 +44,8 @@ export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
 /**
  * Memory that the programs of a run hold, as measured, in multiples of a pass. Freed memory is not reused at once,
  * and each shape of rollouts and updates has its own program. Programs keep their memory between runs up to about
- * `max` bytes in total. With these values, the estimate is within a fifth of the largest resident memory of runs on `sudoku4x4`
- * (0.9 GiB), `programs` (4.0 GiB) and `workspace` (5.1 GiB) with their default settings.
+ * `max` bytes in total. With these values, the estimate is within a fifth of the largest resident memory of `unmask tune` on
+ * `sudoku4x4` (0.9 GiB) and `workspace` (5.1 GiB), and of `unmask start --task programs` (4.0 GiB), as measured.
  */
 const programMemory = { factor: 5, max: 4 * 2 ** 30 } as const;
 
