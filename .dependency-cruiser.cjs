@@ -11,6 +11,7 @@ const layers = [
   'training',
   'infilling',
   'evaluation',
+  'edits',
   'copies',
   'tasks',
   'workspace',
