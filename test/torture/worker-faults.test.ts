@@ -7,7 +7,7 @@ import { surviveWorkerFaults } from './worker-faults.ts';
 it('a run with workers that are killed ends on the parameters of one machine, to the last bit', async (test) => {
   const redis = await findRedis();
   if (typeof redis === 'string') return test.skip(redis);
-  const survived = await surviveWorkerFaults({ redis, workers: 2, kills: 5, restarts: 1, steps: 6, seed: 4 });
+  const survived = await surviveWorkerFaults({ redis, workers: 2, kills: 5, restarts: 1, steps: 8, seed: 4 });
   assert.deepEqual([survived.kills, survived.restarts], [5, 1]);
   const { here, ...workers } = Object.fromEntries(survived.shares);
   assert.ok(

@@ -12,7 +12,7 @@ import { Random } from '../../src/platform/random.ts';
 import { parseQueueAddress } from '../../src/workers/address.ts';
 import { runKeys } from '../../src/workers/messages.ts';
 import { openQueueServer, type QueueServer } from '../../src/workers/queue-server.ts';
-import { announcedRuns } from '../../src/workers/registry.ts';
+import { announcedRuns, registeredWorkers } from '../../src/workers/registry.ts';
 import { writeTinyCheckpoint } from '../model/tiny-model.ts';
 import { RedisServer } from '../workers/redis-server.ts';
 
@@ -119,7 +119,7 @@ class Attack {
     this.#redis = await RedisServer.start(this.#faults.redis);
     const { url } = this.#redis;
     for (let index = 0; index < this.#faults.workers; index++) this.#workers.push(this.#startWorker(index));
-    await delay(1_000);
+    await this.#whenRegistered(url);
     let trainer = this.tune('shared', ['--workers', url]);
     const stop = new AbortController();
     const saboteur = this.#sabotage(url, stop.signal);
@@ -127,13 +127,16 @@ class Attack {
     try {
       for (;;) {
         assert.ok((performance.now() - begin) / 1000 < timeLimit, `hung for ${timeLimit} s\n${trainer.stderr}`);
-        const code = await Promise.race([ended(trainer), delay(100 + this.#random.integer(900)).then(() => 'running')]);
+        const code = await Promise.race([ended(trainer), delay(50).then(() => 'running')]);
         if (code === 0) break;
         if (code !== 'running') {
           // A trainer that starts while the server is down is refused.
           if (trainer.child.signalCode !== 'SIGKILL') assert.match(trainer.stderr, /cannot be reached/);
           trainer = await this.#resume(url);
-        } else await this.#nextFault(trainer);
+        } else if (await this.#isFaultDue()) {
+          await delay(this.#random.integer(300));
+          await this.#nextFault(trainer);
+        }
       }
     } finally {
       stop.abort();
@@ -150,6 +153,29 @@ class Attack {
       await gone;
     }
     await this.#redis?.close();
+  }
+
+  /** Waits until all workers are there. */
+  async #whenRegistered(url: string): Promise<void> {
+    const server = await openQueueServer(parseQueueAddress(url, '--queue'));
+    try {
+      for (let tries = 0; (await registeredWorkers(server.redis)).length < this.#faults.workers; tries++) {
+        assert.ok(tries < 10 * timeLimit, 'the workers have started');
+        await delay(100);
+      }
+    } finally {
+      await server.close();
+    }
+  }
+
+  /** Whether the run has made enough steps for the next fault: faults are spread over its steps, and leave the last ones alone. */
+  async #isFaultDue(): Promise<boolean> {
+    const { kills, restarts, steps } = this.#faults;
+    const { kills: killed, restarts: restarted } = this.#done;
+    const dir = await onlyRun(path.join(this.#home, 'shared')).catch(() => null);
+    const events = dir === null ? [] : await eventsOf(dir).catch(() => []);
+    const made = events.filter((event) => !('evaluation' in event)).length;
+    return made >= ((killed + restarted + 1) * (steps - 2)) / (kills + restarts);
   }
 
   async #nextFault(trainer: Watched): Promise<void> {

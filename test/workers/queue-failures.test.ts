@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { Interrupted } from '../../src/platform/errors.ts';
 import { runWorkersSchema } from '../../src/runs/records.ts';
 import { document, enterHome, refusal, spawnUnmask, unmask } from '../cli/unmask.ts';
 import { writeTinyCheckpoint } from '../model/tiny-model.ts';
@@ -193,20 +195,25 @@ describe('a run with workers', () => {
         ((await document(['workers', 'list', '--queue', url])).workers as { name: string }[]).map(({ name }) => name);
       for (let tries = 0; tries < 300 && (await names()).length < 2; tries++) await delay(100);
       assert.deepEqual(await names(), ['has-other', 'has-tiny']);
-      const steps = ['--steps', '1000', '--time-limit', '2'];
-      const { code, stderr, stdout } = await unmask([...tune, ...steps, ...rollouts, '--workers', url, '--json']);
-      assert.equal(code, 0, stderr);
-      const warnings = [...stderr.matchAll(/^Warning: (.*)$/gm)]
-        .map(([, text]) => text)
-        .filter((text) => !/^The time limit/.test(text!));
+      const stop = new AbortController();
+      const shared = watchEvents(/"workers\/has-tiny\/rollouts":(0\.5|1)[,}]/);
+      const { code, stderr } = await unmask(
+        [...tune, '--steps', '100000', ...rollouts, '--runs', 'watched', '--workers', url],
+        {
+          signal: stop.signal,
+          // The worker needs a moment to join and to load its model.
+          onProgress: (text) => {
+            if (/cannot help/.test(text) && shared()) stop.abort(new Interrupted('stopped'));
+          },
+        },
+      );
+      assert.equal(code, 130, stderr);
+      const warnings = [...stderr.matchAll(/^Warning: (.*)$/gm)].map(([, text]) => text);
       assert.equal(warnings.length, 1, stderr);
       assert.match(
         warnings[0]!,
         /^The worker has-other cannot help: \S+ needs the model \S*tiny \(\w+\), which this worker does not have;/,
       );
-      const events = await readFile(path.join(JSON.parse(stdout).dir, 'events.jsonl'), 'utf8');
-      assert.match(events, /"workers\/has-tiny\/rollouts":(0\.5|1)[,}]/);
-      assert.doesNotMatch(events, /has-other/);
       for (const { stop } of workers) stop();
       const [tiny, other] = await Promise.all(workers.map(({ ended }) => ended));
       assert.match(tiny!.stdout, /^has-tiny generated [1-9]\d* groups/, tiny!.stderr);
@@ -219,6 +226,18 @@ describe('a run with workers', () => {
     }
   });
 });
+
+/** Returns a function that says whether a step in the only run in `watched` has this text. Throws after two minutes. */
+function watchEvents(text: RegExp): () => boolean {
+  const begin = performance.now();
+  return () => {
+    const [run] = readdirSync('watched').filter((name) => !name.startsWith('.'));
+    const events = path.join('watched', run ?? '', 'events.jsonl');
+    const found = existsSync(events) && text.test(readFileSync(events, 'utf8'));
+    assert.ok(found || performance.now() - begin < 120_000, 'the worker shares the work');
+    return found;
+  };
+}
 
 /** Creates the users of docs/scaling.md. */
 async function createUsers(port: number): Promise<void> {
