@@ -12,6 +12,7 @@ const layers = [
   'training',
   'infilling',
   'evaluation',
+  'edits',
   'copies',
   'tasks',
   'workspace',
