@@ -7,6 +7,7 @@ const layers = [
   'cli',
   'learning',
   'runtime',
+  'workers',
   'tuning',
   'training',
   'infilling',

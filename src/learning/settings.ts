@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
-import { runSettings } from '../training/run-settings.ts';
 
 /** All settings of learning a workspace, as `--set NAME=VALUE` takes them. */
 export const learningSettings = z.strictObject({
@@ -24,7 +24,11 @@ export const learningSettings = z.strictObject({
   gaps: z.int().min(2).default(1000).describe('Gaps in held-out files on which the model must be better to be kept'),
   elsewhere_gaps: z.int().min(0).default(100).describe('Gaps in other code, which show what the model forgot; 0: none'),
   checkpoint_every: z.int().min(0).default(100).describe('Steps between two checkpoints; 0: only at the end'),
-  ...runSettings,
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
 export type LearningSettings = z.infer<typeof learningSettings>;

@@ -10,11 +10,11 @@ import { Tokenizer, type TokenizerFiles } from '../model/tokenizer.ts';
 import { initialWeights } from '../model/transformer.ts';
 import { UserError } from '../platform/errors.ts';
 import { Random } from '../platform/random.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { type Example, forwardProcesses, maskedDiffusionBatch, maskedDiffusionLoss } from './masked-diffusion-loss.ts';
 import { nextTokenBatch, nextTokenLoss } from './next-token-loss.ts';
 import { optimizerOf, optimizerSettings } from './optimizer-settings.ts';
 import type { Curriculum, Recipe } from './recipe.ts';
-import { runSettings } from './run-settings.ts';
 import { type Batch, Trainer, trainingState } from './trainer.ts';
 import type { TrainingMethod } from './training-job.ts';
 
@@ -33,7 +33,11 @@ export const pretrainingSettings = z.strictObject({
     .describe('Steps between two evaluations; 0: only at the beginning and the end'),
   evaluation_problems: z.int().min(1).default(128).describe('Maximum number of validation problems of each kind'),
   checkpoint_every: z.int().min(0).default(500).describe('Steps between two checkpoints; 0: only at the end'),
-  ...runSettings,
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
 export type PretrainingSettings = z.infer<typeof pretrainingSettings>;

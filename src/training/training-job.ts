@@ -53,8 +53,6 @@ export interface TrainingSchedule {
   readonly checkpoint_every: number;
   /** How many recent checkpoints to keep, in addition to the best; default: 3. */
   readonly keep_checkpoints?: number;
-  /** Where the run is logged in addition to its own files; default: nowhere. */
-  readonly log_to?: 'none' | 'tensorboard';
 }
 
 export interface TrainingJob {
@@ -77,7 +75,6 @@ export interface TrainingJob {
  * last complete step.
  */
 export async function runTrainingJob(training: TrainingJob): Promise<TrainingProgress> {
-  if (training.schedule.log_to === 'tensorboard') await training.job.run.logToTensorboard();
   const loop = await TrainingLoop.start(training);
   return loop.run();
 }

@@ -3,8 +3,8 @@ import { infillingChoices } from '../evaluation/answers.ts';
 import { revealSettings } from '../evaluation/reveal-settings.ts';
 import { loraTargets } from '../model/lora.ts';
 import { precisions } from '../model/precision.ts';
+import { defaultJobSettings } from '../protocol/default-settings.ts';
 import { optimizerSettings } from '../training/optimizer-settings.ts';
-import { runSettings } from '../training/run-settings.ts';
 
 /** All hyper-parameters of a tuning run, as `--set NAME=VALUE` takes them, with range, default and meaning. */
 export const tuningSettings = z.strictObject({
@@ -36,6 +36,20 @@ export const tuningSettings = z.strictObject({
     .default('auto')
     .describe(
       'How completions that fill gaps are decoded; editor: as in an editor, with token healing and an end of the middle; canvas: all tokens of the canvas are predicted; auto: editor for the task workspace if model and objective support it, otherwise canvas',
+    ),
+  rollout_batch: z
+    .enum(['step', 'group'])
+    .default('step')
+    .describe(
+      'Completions generated in one batch: step: those of all problems of a step, or of a quarter of them if rewards run tests; group: those of one problem, as runs with `--workers` always do',
+    ),
+  staleness: z
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe(
+      'With `--workers`: number of steps by which the policy that generates rollouts may be older than the one that is trained; only 0 is implemented, which computes what one machine computes',
     ),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
@@ -216,7 +230,15 @@ export const tuningSettings = z.strictObject({
     .describe('Steps between two evaluations on validation problems; 0: only at the beginning and the end'),
   evaluation_problems: z.int().min(1).default(64).describe('Number of validation problems per evaluation'),
   checkpoint_every: z.int().min(0).default(20).describe('Steps between two checkpoints; 0: only at the end'),
-  ...runSettings,
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
+  log_to: z
+    .enum(['none', 'tensorboard'])
+    .default('none')
+    .describe('tensorboard: the run also writes its events and samples for TensorBoard, to its folder tensorboard'),
 });
 
 export type FullTuningSettings = z.infer<typeof tuningSettings>;

@@ -74,18 +74,6 @@ async function trained(...options: Parameters<typeof train>) {
 }
 
 describe('the training loop', () => {
-  it('is logged for TensorBoard if its settings say so', async () => {
-    const schedule = { evaluate_every: 0, checkpoint_every: 0 };
-    const { dir } = await trained({ schedule: { ...schedule, log_to: 'tensorboard' } });
-    const [file, ...others] = await readdir(path.join(dir, 'tensorboard'));
-    assert.match(file!, /^events\.out\.tfevents\./);
-    assert.deepEqual(others, []);
-    const log = await readFile(path.join(dir, 'tensorboard', file!), 'latin1');
-    assert.equal(log.split('train/loss').length - 1, 7, 'the loss of each step');
-    const { dir: plain } = await trained({ schedule });
-    assert.ok(!(await readdir(plain)).includes('tensorboard'));
-  });
-
   it('warns of a weight that is far larger than the others of its tensor', async () => {
     const [name] = [...model.trained].find(([, shape]) => shape.reduce((a, b) => a * b, 1) > 100)!;
     const sound = await model.state.read(name);

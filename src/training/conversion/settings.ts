@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { precisions } from '../../model/precision.ts';
 import { UsageError } from '../../platform/errors.ts';
+import { defaultJobSettings } from '../../protocol/default-settings.ts';
 import { optimizerSettings } from '../optimizer-settings.ts';
-import { runSettings } from '../run-settings.ts';
 
 /** The name of the recipe: `unmask pretrain --recipe convert`. */
 export const conversionRecipe = 'convert';
@@ -78,7 +78,11 @@ export const conversionSettings = z.strictObject({
     .describe('Steps between two evaluations; 0: only at the beginning and the end'),
   evaluation_rows: z.int().min(1).default(16).describe('Packed rows of held-out packages on which losses are measured'),
   checkpoint_every: z.int().min(0).default(25).describe('Steps between two checkpoints; 0: only at the end'),
-  ...runSettings,
+  keep_checkpoints: z
+    .int()
+    .min(1)
+    .default(defaultJobSettings.keepCheckpoints)
+    .describe('How many recent checkpoints to keep, in addition to the best one'),
 });
 
 export type ConversionSettings = z.infer<typeof conversionSettings>;
