@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { findModel } from '../../catalogue/find-model.ts';
+import { refuseUnusedLimit } from '../../evaluation/settings.ts';
 import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
@@ -23,7 +24,7 @@ import {
   withSettings,
 } from '../command.ts';
 import { progressHooks } from '../training-progress.ts';
-import { problemFile, testCommandOption } from './discover.ts';
+import { chosenTask, problemFile, testCommandOption } from './discover.ts';
 
 interface TuneOptions extends EngineOptions {
   readonly task?: string;
@@ -56,12 +57,14 @@ export function addTune(add: AddCommand): void {
           const dir = await findRun(root, options.resume);
           return shown(await resumeTuning(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
         }
-        if (options.task === undefined)
-          throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
-        const { tuning } = taskByName(options.task);
+        const task = chosenTask(options);
+        if (task === undefined)
+          throw new UsageError('unmask tune needs --task, --workspace, or --resume with a run directory.');
+        const { tuning } = taskByName(task);
         objectiveByName(options.objective);
         const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, tuning);
-        const { task, objective, seed } = options;
+        refuseUnusedLimit(settings);
+        const { objective, seed } = options;
         const model = options.model ?? bundledModelFor(task);
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
@@ -83,7 +86,7 @@ export function addTune(add: AddCommand): void {
       }),
     ),
   )
-    .option('--task <name>', 'task to tune on')
+    .option('--task <name>', 'task to tune on (default with --workspace: workspace)')
     .option('--objective <name>', 'policy-gradient method; `unmask objectives` lists them', 'spg-mixture')
     .option(
       '--model <model>',
