@@ -31,8 +31,17 @@ const separateLanguageClient = {
 };
 
 /**
+ * Keeps the libraries of the queue out of the program's bundle, because only runs with workers need them.
+ * @type {import('esbuild').Plugin}
+ */
+const separateQueueLibraries = {
+  name: 'separate-queue-libraries',
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/bullmq\.ts$/ }, () => ({ path: './bullmq.mjs', external: true })),
+};
+
+/**
  * The bundles: output file and build options.
- * @type {Record<'dist/unmask.mjs' | 'dist/heartbeat-thread.mjs' | 'dist/indexing-thread.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
+ * @type {Record<'dist/unmask.mjs' | 'dist/bullmq.mjs' | 'dist/heartbeat-thread.mjs' | 'dist/indexing-thread.mjs' | 'dist/extension.cjs' | 'dist/language-client.cjs' | 'dist/report.js' | 'dist/panel.js' | 'dist/evaluation.js', import('esbuild').BuildOptions>}
  */
 export const bundles = {
   'dist/unmask.mjs': {
@@ -44,6 +53,18 @@ export const bundles = {
     format: 'esm',
     external: engines,
     banner: { js: `#!/usr/bin/env node\n${commonJsNames}` },
+    plugins: [separateQueueLibraries],
+  },
+  'dist/bullmq.mjs': {
+    ...settings,
+    entryPoints: ['src/workers/bullmq.ts'],
+    outfile: 'dist/bullmq.mjs',
+    platform: 'node',
+    target: 'node20.19',
+    format: 'esm',
+    sourcemap: false,
+    minify: true,
+    banner: { js: `${commonJsNames}\nconst __dirname = import.meta.dirname;` },
   },
   // A worker thread needs its own file, next to the program.
   'dist/heartbeat-thread.mjs': {

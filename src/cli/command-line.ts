@@ -30,6 +30,8 @@ import { addServe } from './commands/serve.ts';
 import { addStart } from './commands/start.ts';
 import { addTasks } from './commands/tasks.ts';
 import { addTune } from './commands/tune.ts';
+import { addWorker } from './commands/worker.ts';
+import { addWorkers } from './commands/workers.ts';
 
 /** Exit codes of the command line. */
 export const exit = { done: 0, failed: 1, badUsage: 2, interrupted: 130 } as const;
@@ -108,8 +110,8 @@ function commands(terminal: Terminal): Command {
             .map((option) => option.long as string),
         };
         const result = await work(options, context);
-        // A command that ignored the signal counts as stopped too. A server is expected to end by the signal.
-        if (terminal.signal.aborted && name !== 'serve')
+        // A command that ignored the signal counts as stopped too. Servers and workers are expected to end by the signal.
+        if (terminal.signal.aborted && name !== 'serve' && name !== 'worker')
           throw new Interrupted(`unmask ${name} was stopped; its result is not shown.`);
         await terminal.out(context.json ? `${printableJson(result.document)}\n` : textOf(result, terminal));
       });
@@ -126,6 +128,8 @@ function commands(terminal: Terminal): Command {
     addMerge,
     addExport,
     addTune,
+    addWorker,
+    addWorkers,
     addRuns,
     addEval,
     addEvaluations,

@@ -1,5 +1,5 @@
 import { familyOf } from './language-family.ts';
-import { fileAt, longestMatches, type Match, type Segment } from './segment.ts';
+import { fileAt, lineAt, lineEnd, longestMatches, type Match, type Segment } from './segment.ts';
 
 /** Matches that are compared for a query. */
 const mostMatches = 160;
@@ -8,6 +8,8 @@ const mostInSegment = 64;
 /** Bytes of a segment that is worth merging with others, and the number of such segments from which they are merged. */
 const smallSegment = 50_000;
 const manySegments = 24;
+/** Places of a word in one segment. */
+const mostWithWord = 2_000;
 /** Shorter matches, in bytes, say nothing. */
 export const shortestMatch = 3;
 
@@ -94,6 +96,27 @@ export class CopyIndex {
       }
     }
     return found.sort((a, b) => b.length - a.length).slice(0, mostMatches);
+  }
+
+  /**
+   * The lines that contain a word, without indentation, in texts of the family of `name`, except in that text itself. Only the first
+   * `mostWithWord` places of each segment are looked at.
+   */
+  linesWith(name: string, word: string): { readonly file: string; readonly line: string }[] {
+    const family = familyOf(name);
+    const sought = new TextEncoder().encode(word);
+    const found = new Map<string, { readonly file: string; readonly line: string }>();
+    for (const [segment, state] of this.#segments) {
+      if (state.family !== family) continue;
+      for (const { position } of longestMatches(segment, sought, mostWithWord, sought.length)) {
+        const file = fileAt(segment, position);
+        if (file.name === name || !this.#isCurrent(file.name, segment)) continue;
+        const start = segment.lineStarts[lineAt(segment, position)] as number;
+        const line = new TextDecoder().decode(segment.bytes.subarray(start, lineEnd(segment.bytes, start)));
+        found.set(`${file.name} ${start}`, { file: file.name, line });
+      }
+    }
+    return [...found.values()];
   }
 
   #isCurrent(name: string, segment: Segment): boolean {

@@ -6,7 +6,7 @@ import { CopyIndex } from './copy-index.ts';
 import { type CopyCandidate, type CopyQuery, findCopies } from './find-copies.ts';
 import type { IndexingRequest, IndexingUpdate } from './indexing-thread.ts';
 import { importedFiles, inSameFolder } from './near-files.ts';
-import { longestFile } from './workspace-texts.ts';
+import { indexName, longestFile } from './workspace-texts.ts';
 
 /** Milliseconds without another change after which files are read again. */
 const settleTime = 1_000;
@@ -95,6 +95,18 @@ export class WorkspaceCopies {
     const isNear = (name: string): boolean =>
       imported.has(name) || inSameFolder(name, query.name) || this.#documents.has(name) || this.#recent.includes(name);
     return findCopies(this.#index, { ...query, isNear });
+  }
+
+  /** Lines with a word in other texts of the language of `name`. */
+  linesWith(name: string, word: string): { readonly file: string; readonly line: string }[] {
+    return this.#isEnabled ? this.#index.linesWith(name, word) : [];
+  }
+
+  /** Whether a document is in a folder that is read, and is not read itself: git ignores it, or it holds a secret or data. */
+  leavesOut(name: string): boolean {
+    const isInFolder = this.#folders.some((folder) => name.startsWith(`${indexName(folder).replace(/\/$/, '')}/`));
+    const isKnown = this.#scanTimer === undefined && this.#pending === 0;
+    return this.#isEnabled && isInFolder && isKnown && this.#index.size.files > 0 && !this.#index.has(name);
   }
 
   /** Settles when all files and documents are indexed that were reported before. */

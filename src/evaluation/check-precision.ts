@@ -42,9 +42,8 @@ export async function checkPrecision(
   const { tokenizer, config } = await open();
   const length = Math.min(textTokens, config.max_position_embeddings);
   const calibration = await textsOf(tokenizer, 'training/parsing.txt', length, calibrationTexts);
-  const queries = (await textsOf(tokenizer, 'validation/times.txt', length, comparedTexts)).map((text, index) =>
-    isAutoregressive(config) ? allButFirst(text) : masked(text, maskToken(config), index),
-  );
+  const compared = await textsOf(tokenizer, 'validation/times.txt', length, comparedTexts);
+  const queries = compared.map((text, index) => comparedPredictions(resolved, text, index));
   progress('Measuring the f32 model.');
   let smoothing: Smoothing = new Map();
   const exact = await measure(engine, await open(), { precision: 'f32' }, queries, async (model) => {
@@ -124,7 +123,20 @@ function masked(text: Int32Array, mask: number, seed: number): Query {
   return { tokens, positions, canvas };
 }
 
-const allButFirst = (text: Int32Array): Query => ({ tokens: text, positions: [...text.keys()].slice(1), canvas: 0 });
+/**
+ * The predictions of a text on which forms are compared: those with which the model writes. Of a model that writes from the left, also
+ * of a converted one, these are of every token but the first, from the tokens before it; of others, of masked tokens.
+ */
+export function comparedPredictions(
+  { config, generation }: Pick<ResolvedModel, 'config' | 'generation'>,
+  text: Int32Array,
+  seed: number,
+): Query {
+  const { gap_decoding: decoding = 'denoise' } = generation;
+  const isDrafted = config.attention === 'causal-context' && decoding !== 'denoise';
+  if (!isAutoregressive(config) && !isDrafted) return masked(text, maskToken(config), seed);
+  return { tokens: text, positions: [...text.keys()].slice(1), canvas: isDrafted ? text.length : 0 };
+}
 
 /** Mean KL divergence of predictions [positions * vocabulary] from exact ones, in nats, and how often the likeliest agree. */
 export function distance(

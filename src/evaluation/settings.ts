@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
-import { revealOrders } from '../diffusion/reveal-rules.ts';
 import { UsageError } from '../platform/errors.ts';
 import { infillingChoices } from './answers.ts';
+import { revealSettings } from './reveal-settings.ts';
 
 /** All settings of an evaluation, as `--set NAME=VALUE` takes them. Null selects the model's or the task's default. */
 export const evaluationSettings = z.strictObject({
@@ -13,29 +13,7 @@ export const evaluationSettings = z.strictObject({
     .nullable()
     .default(null)
     .describe('Sampling temperature; null: 0 for one sample, 0.9 for several'),
-  order: z
-    .enum(revealOrders)
-    .default('confidence')
-    .describe(
-      'Which tokens are revealed first; confidence and random: a fixed number of steps; threshold, factor and entropy: in each step as many as the setting for that limit allows',
-    ),
-  threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
-  factor: z
-    .number()
-    .gt(0)
-    .max(100)
-    .default(1)
-    .describe(
-      '`order=factor` reveals the n most confident tokens if (n + 1)(1 - lowest confidence) is at most this (arXiv 2505.22618)',
-    ),
-  entropy_bound: z
-    .number()
-    .min(0)
-    .max(100)
-    .default(0.1)
-    .describe(
-      'Sum of entropies, in nats and without the largest, up to which `order=entropy` reveals tokens together (arXiv 2505.24857)',
-    ),
+  ...revealSettings,
   length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()

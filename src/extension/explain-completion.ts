@@ -2,18 +2,24 @@ import * as vscode from 'vscode';
 import { count } from '../platform/amounts.ts';
 import { messageOf } from '../platform/errors.ts';
 import { describeCandidate } from '../protocol/describe-candidate.ts';
+import { lastNextEdit, type NextEditSource, type NextEditTrace } from '../protocol/next-edits.ts';
 import { type CompletionTrace, lastCompletion } from '../protocol/runtime.ts';
 import { commands } from './contributions.ts';
 import type { Runtime } from './runtime.ts';
 import type { TextPages } from './text-page.ts';
 
-/** `Unmask: Explain Last Completion`: shows why the last suggestion appeared or did not appear. */
+/** `Unmask: Explain Last Completion`: shows why the last suggestion and the last next edit appeared or did not appear. */
 export function registerExplainCompletion(context: vscode.ExtensionContext, runtime: Runtime, pages: TextPages): void {
   context.subscriptions.push(
     vscode.commands.registerCommand(commands.explainLastCompletion, async () => {
       try {
         const trace = await runtime.request<CompletionTrace | null>(lastCompletion);
-        await pages.show('Last Completion', explanation(trace && withRelativeNames(trace)));
+        const nextEdit = await runtime.request<NextEditTrace | null>(lastNextEdit);
+        const completion = explanation(trace && withRelativeNames(trace));
+        const sections = nextEdit ? [completion, nextEditExplanation(nextEdit)] : [completion];
+        // What was decided last comes first.
+        if (nextEdit && (trace?.time ?? '') < nextEdit.time) sections.reverse();
+        await pages.show('Last Completion', sections.join('\n'));
       } catch (error) {
         await pages.show('Last Completion', `The last completion cannot be explained. ${messageOf(error)}\n`);
       }
@@ -55,6 +61,31 @@ export function explanation(trace: CompletionTrace | null): string {
     '',
   ].join('\n');
 }
+
+/** Text of the decision about a next edit. */
+export function nextEditExplanation({ uri, time, trigger, reason, proposals, milliseconds }: NextEditTrace): string {
+  const file = decodeURIComponent(uri.split('/').at(-1) ?? uri);
+  const cause = trigger === 'invoked' ? 'you asked for it, or accepted the one before' : 'you edited the document';
+  return [
+    `Next edit: ${reason}`,
+    '',
+    `${file}; ${time}; ${cause}; ${milliseconds.toFixed(0)} ms`,
+    ...(proposals.length === 0 ? [] : ['', 'Proposals']),
+    ...proposals.flatMap(({ label, source, line, chance, features }, index) => [
+      `  ${index + 1}. ${label} (line ${line + 1}, ${Math.round(100 * chance)} %)`,
+      `     ${sourceNames[source]}; ${features.join('; ')}`,
+    ]),
+    '',
+  ].join('\n');
+}
+
+const sourceNames: Readonly<Record<NextEditSource, string>> = {
+  rename: 'rename, at a reference that the language found',
+  'text-rename': 'rename, at a place with the same text',
+  repeat: 'repeated edit',
+  'call-site': 'call of a function whose parameters changed',
+  import: 'missing import',
+};
 
 /** A trace with file names relative to the workspace. */
 export const withRelativeNames = (trace: CompletionTrace): CompletionTrace => ({

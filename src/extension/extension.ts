@@ -8,6 +8,7 @@ import { registerDataHome } from './data-home.ts';
 import { registerExplainCompletion } from './explain-completion.ts';
 import { ChosenModel } from './models/chosen-model.ts';
 import { registerWarnSlowModel } from './models/warn-slow-model.ts';
+import { registerNextEdits } from './next-edits/register-next-edits.ts';
 import { NodeChoice } from './node-choice.ts';
 import { printableLog } from './printable-log.ts';
 import { registerReportRestingCursor } from './report-resting-cursor.ts';
@@ -49,6 +50,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<Unmask
   registerShowMenu(context, runtime);
   registerSampleFile(context);
   registerCompletionSwitches(context, runtime);
+  registerNextEdits(context, runtime, log);
   registerExplainCompletion(context, runtime, pages);
   registerShowDevices(context, pages, log);
   registerCollectDiagnostics(context, { ask: askUnmask(nodes, script, log), runtime, pages, log });

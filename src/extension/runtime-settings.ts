@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { NextEditMode } from '../protocol/next-edits.ts';
 import type { CompletionSettings, RuntimeSettings } from '../protocol/runtime.ts';
 import { settings } from './contributions.ts';
 import type { ChosenModel } from './models/chosen-model.ts';
@@ -11,6 +12,7 @@ export function readRuntimeSettings(chosen: ChosenModel): RuntimeSettings {
     model: chosen.name,
     engine: read(settings.engine),
     device: read(settings.device),
+    nextEdits: read<NextEditMode>(settings.nextEdits),
     completions: {
       enabled: read(settings.enabled),
       languages: read(settings.languages),

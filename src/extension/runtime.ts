@@ -43,6 +43,7 @@ export class Runtime implements vscode.Disposable {
   /** Number of starts so far; only the last one is current. */
   #starts = 0;
   #restarts = 0;
+  #isHeldBack: (document: vscode.TextDocument) => boolean = () => false;
 
   readonly onDidChangeState = this.#changed.event;
   /** Fires when a new process has started. It knows nothing of what the previous process was sent. */
@@ -98,6 +99,11 @@ export class Runtime implements vscode.Disposable {
     if (this.#state.kind === 'running') await this.#client?.sendNotification(method, parameters);
   }
 
+  /** No suggestions are requested in documents for which this holds, because something else is shown there. */
+  holdBackSuggestions(isHeldBack: (document: vscode.TextDocument) => boolean): void {
+    this.#isHeldBack = isHeldBack;
+  }
+
   async sendSettings(): Promise<void> {
     await this.notify(settingsChanged, readRuntimeSettings(this.#chosen));
   }
@@ -149,6 +155,10 @@ export class Runtime implements vscode.Disposable {
         documentSelector: [...servedDocuments],
         outputChannel: this.#log,
         revealOutputChannelOn: RevealOutputChannelOn.Never,
+        middleware: {
+          provideInlineCompletionItems: (document, position, inline, token, next) =>
+            this.#isHeldBack(document) ? undefined : next(document, position, inline, token),
+        },
         initializationFailedHandler: () => false,
         errorHandler: {
           error: () => ({ action: ErrorAction.Continue, handled: true }),

@@ -1,6 +1,6 @@
-import { BlockList, isIP } from 'node:net';
 import * as z from 'zod';
 import { messageOf, UsageError, UserError } from '../platform/errors.ts';
+import { assertMaySendTo, hostOf, isLoopback } from '../platform/remote-host.ts';
 import { printableLine } from '../protocol/printable.ts';
 import type { InfillingItem } from './infilling.ts';
 import { withoutOverlap } from './overlap.ts';
@@ -35,22 +35,15 @@ export function parsePeer(address: string, mode: PeerMode, allowedHost: string |
     throw new UsageError(
       `--peer ${printableLine(address)}: give an address such as http://127.0.0.1:8080, without user and password.`,
     );
-  const host = bareHost(url);
-  if (isLoopback(host)) {
-    if (allowedHost !== undefined) throw new UsageError(`${host} is this machine, so leave out --send-code-to.`);
-    return { url, mode };
-  }
-  if (allowedHost === host) return { url, mode };
-  throw new UsageError(
-    `--peer would send ${whatIsSent} to ${host}, which is not this machine; to allow that, add --send-code-to ${host}.`,
-  );
+  assertMaySendTo(hostOf(url), { allowed: allowedHost, option: '--peer', what: whatIsSent });
+  return { url, mode };
 }
 
 /** What a server gets of each gap. */
 export const whatIsSent = `up to ${sent.before + sent.after} characters of your code around each gap`;
 
 /** Whether a server is on another machine. */
-export const isRemote = ({ url }: Peer): boolean => !isLoopback(bareHost(url));
+export const isRemote = ({ url }: Peer): boolean => !isLoopback(hostOf(url));
 
 /** What a server writes in a gap, as an editor would insert it. Throws a `UserError` with one sentence if it does not answer. */
 export async function askPeer(peer: Peer, { prefix, suffix }: InfillingItem, signal: AbortSignal): Promise<string> {
@@ -91,15 +84,4 @@ async function request(address: URL, body: object, signal: AbortSignal): Promise
     const why = printableLine(cause instanceof Error && cause.message !== '' ? cause.message : messageOf(error));
     throw new UserError(`${address} did not answer (${why}); start the server, or check --peer and --peer-mode.`);
   }
-}
-
-const bareHost = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }

@@ -50,6 +50,15 @@ const alternatives = (values: readonly string[]): string =>
 
 /** The rejected value, if it is short enough to be shown. */
 function not(input: unknown): string {
-  const text = typeof input === 'number' ? String(input) : JSON.stringify(input);
+  const text = typeof input === 'number' ? String(input) : jsonOf(input);
   return text === undefined || text.length > 60 ? '' : `, not ${text}`;
+}
+
+/** The value as JSON; undefined if it has none, or is nested too deeply. */
+function jsonOf(input: unknown): string | undefined {
+  try {
+    return JSON.stringify(input);
+  } catch {
+    return undefined;
+  }
 }

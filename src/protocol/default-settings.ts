@@ -1,10 +1,11 @@
 import type { RuntimeSettings } from './runtime.ts';
 
-/** The defaults of the settings `unmask.model`, `unmask.engine`, `unmask.device` and `unmask.completions.*`. */
+/** The defaults of the settings `unmask.model`, `unmask.engine`, `unmask.device`, `unmask.nextEdits` and `unmask.completions.*`. */
 export const defaultSettings: RuntimeSettings = {
   model: 'unmask-code',
   engine: 'auto',
   device: 'auto',
+  nextEdits: 'onRequest',
   completions: {
     enabled: true,
     languages: {},

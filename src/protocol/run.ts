@@ -129,6 +129,31 @@ export interface RunLabels {
   readonly notes?: string;
 }
 
+/** A worker that computes rollouts or rewards for runs. */
+export interface RunWorker {
+  readonly name: string;
+  /** Engine and device. */
+  readonly device: string;
+  /** The kind of machine. Bit-identical results are promised within one kind. */
+  readonly machine: string;
+  /** Tokens generated per second of computing; null: none yet. */
+  readonly tokens_per_second: number | null;
+  readonly busy: boolean;
+  readonly last_seen: string;
+  /** Why it cannot help this run; absent: it can. */
+  readonly refused?: string;
+}
+
+/** `workers.json`: the workers at the queue of a run, as its trainer saw them last. */
+export interface RunWorkersRecord {
+  /** Version of this record's shape. */
+  readonly schema: 1;
+  /** Address of the queue, without credentials. */
+  readonly queue: string;
+  readonly time: string;
+  readonly workers: readonly RunWorker[];
+}
+
 /** One line of `unmask runs list`. */
 export interface RunSummary {
   /** Name of the run's folder. */

@@ -1,4 +1,5 @@
 import type { ModelMemory } from './models.ts';
+import type { NextEditMode } from './next-edits.ts';
 import type { Denoising } from './report.ts';
 import type { Frame } from './sample.ts';
 
@@ -228,6 +229,8 @@ export interface RuntimeSettings {
   readonly engine: string;
   readonly device: string;
   readonly completions: CompletionSettings;
+  /** Whether next edits are proposed (`next-edits.ts`). Default: on request. */
+  readonly nextEdits?: NextEditMode;
   /** URIs of the workspace's folders whose files are read for copies. Default: the folders of LSP's `initialize`. */
   readonly copyFolders?: readonly string[];
 }

@@ -9,6 +9,7 @@ import {
   runHeartbeatSchema,
   runLockSchema,
   runStatusSchema,
+  runWorkersSchema,
   sampleRecordSchema,
   stepEventSchema,
 } from './records.ts';
@@ -19,6 +20,7 @@ const records = {
   heartbeat: ['heartbeat.json: whether the process of a job is alive and what it is busy with.', runHeartbeatSchema],
   control: ['control.json: what somebody wants of a job.', runControlSchema],
   labels: ['labels.json: the name, tags and notes that a user gave a run.', runLabelsSchema],
+  workers: ['workers.json: the workers at the queue of a run, as its trainer saw them last.', runWorkersSchema],
   lock: ['lock.json: the process that writes a run directory.', runLockSchema],
   step: ['A training step, a line of events.jsonl: finite numbers by name.', stepEventSchema],
   evaluation: ['An evaluation, a line of events.jsonl.', evaluationEventSchema],

@@ -16,6 +16,8 @@ export const runFile = (dir: string) => ({
   control: path.join(dir, 'control.json'),
   labels: path.join(dir, 'labels.json'),
   tensorboard: path.join(dir, 'tensorboard'),
+  workers: path.join(dir, 'workers.json'),
+  workerResults: path.join(dir, 'worker-results'),
 });
 
 /** `step-000120`, so that names sort as steps do up to a million. */

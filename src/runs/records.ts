@@ -11,6 +11,7 @@ import type {
   RunHeartbeat,
   RunLock,
   RunStatus,
+  RunWorkersRecord,
 } from '../protocol/run.ts';
 import type { SampleRecord } from '../protocol/sample.ts';
 
@@ -108,6 +109,23 @@ export const runLockSchema = z.looseObject({
   processStart: z.exactOptional(z.string().describe('Tells the process from a later one with the same number.')),
   token: z.string().min(1),
 }) satisfies z.ZodType<RunLock>;
+
+export const runWorkersSchema = z.looseObject({
+  schema: z.literal(1).describe('Version of this shape.'),
+  queue: z.string().describe('Address of the queue, without credentials.'),
+  time,
+  workers: z.array(
+    z.looseObject({
+      name: z.string(),
+      device: z.string().describe('Engine and device.'),
+      machine: z.string().describe('The kind of machine. Bit-identical results are promised within one kind.'),
+      tokens_per_second: z.number().min(0).nullable().describe('Per second of computing; null: none yet.'),
+      busy: z.boolean(),
+      last_seen: time,
+      refused: z.exactOptional(z.string().describe('Why it cannot help this run.')),
+    }),
+  ),
+}) satisfies z.ZodType<RunWorkersRecord>;
 
 export const stepEventSchema = z
   .object({ step: count, time: z.number().describe('Unix seconds.') })

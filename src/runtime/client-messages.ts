@@ -6,10 +6,15 @@
 import { ErrorCodes, ResponseError } from 'vscode-languageserver';
 import * as z from 'zod';
 import { invalidValue } from '../platform/invalid-value.ts';
+import { nextEditModes } from '../protocol/next-edits.ts';
 import type { RuntimeSettings } from '../protocol/runtime.ts';
 
 const position = { line: z.int().nonnegative(), character: z.int().nonnegative() };
 const count = z.int().positive();
+const range = z.looseObject({ start: z.looseObject(position), end: z.looseObject(position) });
+
+/** References of one name that a client may send. */
+const mostReferences = 10_000;
 
 export const inlineCompletion = z.looseObject({
   textDocument: z.looseObject({ uri: z.string() }),
@@ -19,7 +24,7 @@ export const inlineCompletion = z.looseObject({
     selectedCompletionInfo: z
       .looseObject({
         text: z.string(),
-        range: z.looseObject({ start: z.looseObject(position), end: z.looseObject(position) }),
+        range,
       })
       .nullish(),
   }),
@@ -34,10 +39,16 @@ export const sampleDenoising = z.looseObject({
   step: z.int().nonnegative(),
   index: z.int().nonnegative(),
 });
+export const nextEdit = z.looseObject({
+  textDocument: z.looseObject({ uri: z.string(), version: z.int() }),
+  trigger: z.enum(['automatic', 'invoked']),
+  references: z.looseObject({ version: z.int(), ranges: z.array(range).max(mostReferences) }).exactOptional(),
+});
 export const settings = z.looseObject({
   model: z.string(),
   engine: z.string(),
   device: z.string(),
+  nextEdits: z.enum(nextEditModes).exactOptional(),
   completions: z.looseObject({
     enabled: z.boolean(),
     languages: z.record(z.string(), z.boolean()),

@@ -34,6 +34,8 @@ import { frameOf, withoutEnd } from './frame.ts';
 import { coveredAfterCursor } from './inline/closing-characters.ts';
 import { MemoryArbiter } from './memory-arbiter.ts';
 import { ModelResidency } from './model-residency.ts';
+import { answerNextEdits } from './next-edit-requests.ts';
+import { NextEdits } from './next-edits.ts';
 import { textBeforeCell } from './notebook-cells.ts';
 import { updateDocument } from './replaced-text.ts';
 import { denoisingOfSample } from './sample-denoising.ts';
@@ -85,7 +87,8 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
   const documents = new TextDocuments({
     create: TextDocument.create,
     update(document: TextDocument, changes, version) {
-      const { document: updated, hasReplaced } = updateDocument(document, changes, version);
+      const { document: updated, before, hasReplaced, edits } = updateDocument(document, changes, version);
+      nextEdits.documentChanged(before, edits, version);
       if (hasReplaced) completions.removeReplaced(document.uri);
       return updated;
     },
@@ -131,6 +134,7 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     wait: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => undefined),
     watcher: (query, request) => (state.watching && request >= 0 ? frameSender(connection, query, request) : null),
   });
+  const nextEdits = nextEditsOf(state, documents, copies);
   const keepTime = () => {
     const { folder } = residency.residency;
     const { requests, p50 } = completions.latency.summary;
@@ -188,19 +192,44 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
     protocol.lastCompletion,
     messages.request(null, () => completions.last),
   );
+  answerNextEdits(connection, messages, nextEdits);
   connection.onRequest(
     protocol.listModels,
     messages.request(null, () => listModels()),
   );
 
+  followDocuments(session, nextEdits);
+  documents.listen(connection);
+  notebooks.listen(connection);
+  connection.listen();
+}
+
+function nextEditsOf(state: ClientState, documents: TextDocuments<TextDocument>, copies: WorkspaceCopies): NextEdits {
+  const isLanguageOn = (languageId: string): boolean => {
+    const { languages } = state.settings.completions;
+    return languages[languageId] ?? languages['*'] ?? true;
+  };
+  return new NextEdits({
+    mode: () => state.settings.nextEdits ?? 'onRequest',
+    isSnoozed: () => state.snoozedUntil !== null && Date.now() < state.snoozedUntil,
+    isLanguageOn,
+    document: (uri) => documents.get(uri),
+    nameOf,
+    leavesOut: (name) => copies.leavesOut(name),
+    linesWith: (name) => (word) => copies.linesWith(name, word),
+    now: () => Date.now(),
+  });
+}
+
+function followDocuments({ documents, scheduler, copies }: Session, nextEdits: NextEdits): void {
   documents.onDidChangeContent(({ document }) => {
     scheduler.messageArrived();
     copies.documentChanged(nameOf(document.uri), () => document.getText());
   });
-  documents.onDidClose(({ document }) => copies.documentClosed(nameOf(document.uri)));
-  documents.listen(connection);
-  notebooks.listen(connection);
-  connection.listen();
+  documents.onDidClose(({ document }) => {
+    copies.documentClosed(nameOf(document.uri));
+    nextEdits.documentClosed(document.uri);
+  });
 }
 
 /** Milliseconds in which a client that has settings for copies sends them. */

@@ -44,9 +44,13 @@ export const rowsThatFit = (config: ModelConfig, row: RowSize): number =>
 /**
  * Memory that the programs of a run hold, as measured, in multiples of a pass. Freed memory is not reused at once,
  * and each shape of rollouts and updates has its own program. Programs keep their memory between runs up to about
- * `max` bytes in total.
+ * `max` bytes in total. With these values, the estimate is within a fifth of the largest resident memory of `unmask tune` on
+ * `sudoku4x4` (0.9 GiB) and `workspace` (5.1 GiB), and of `unmask start --task programs` (4.0 GiB), as measured.
  */
-const programMemory = { factor: 4, max: 2.75 * 2 ** 30 } as const;
+const programMemory = { factor: 5, max: 4 * 2 ** 30 } as const;
+
+/** Memory of the runtime itself, in bytes. */
+const runtimeMemory = 0.25 * 2 ** 30;
 
 /** The same for a run whose training has a single program: 1.4 GiB in all for the bundled code model and 16 texts of 256 tokens. */
 const oneProgram = 1;
@@ -81,7 +85,7 @@ export interface MemoryNeed {
 /**
  * The memory of a run: the stored frozen weights, the trained weights with their training state, and the larger of a
  * training pass and a rollout pass. Weights are read one at a time, so loading needs no more. Not included: a second
- * policy that a method keeps, and the runtime itself (about 0.2 GiB).
+ * policy that a method keeps.
  */
 export function memoryNeed(
   config: ModelConfig,
@@ -96,6 +100,7 @@ export function memoryNeed(
   return {
     least: frozen + trained * bytesPerTrained + oneRow,
     about:
+      runtimeMemory +
       frozen +
       trained * (bytesPerTrained + bytesPerUpdated) +
       Math.max(pass, Math.min((fixedShape ? oneProgram : programMemory.factor) * pass, programMemory.max)),

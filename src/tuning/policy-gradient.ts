@@ -24,7 +24,16 @@ import { BoundEstimator } from './likelihoods/bounds.ts';
 import type { MethodRun, Objective, RunningMethod, ScoredRollout } from './objectives/objective.ts';
 import type { ProblemSource } from './problem-source.ts';
 import { fittingMicroBatch, resolveSettings } from './resolve-settings.ts';
-import { generateAndScore, generateRollouts, type Rollout, type RolloutJob, scoreRollouts } from './rollouts.ts';
+import {
+  type GenerateHere,
+  generateAndScore,
+  generateRollouts,
+  oneAfterAnother,
+  type Rollout,
+  type RolloutJob,
+  scoreRollouts,
+} from './rollouts.ts';
+import type { OpenWorkers } from './run-workers.ts';
 import type { FullTuningSettings, TuningSettings } from './settings.ts';
 import { PhaseTimes, relativeUpdateCost, StepProgress, type StepTimes } from './step-progress.ts';
 import {
@@ -38,8 +47,8 @@ import {
 } from './step-record.ts';
 import { attemptsOf, type Trial, type TrialMethod, trialGroup } from './trial.ts';
 
-/** Number of chunks of a step's rollouts if rewards run tests: each chunk is scored while the next is generated. */
-const chunksPerStep = 4;
+/** Number of parts of a step's rollouts if rewards run tests: each part is scored while the next is generated. */
+const partsPerStep = 4;
 
 export interface PolicyGradientOptions {
   readonly model: LanguageModel;
@@ -55,6 +64,8 @@ export interface PolicyGradientOptions {
   readonly validation: readonly unknown[];
   /** State of the method from the checkpoint that the run resumes from. */
   readonly restored?: ReadonlyMap<string, HostTensor>;
+  /** Workers that generate rollouts too; absent: this process generates all. */
+  readonly workers?: Pick<OpenWorkers, 'generate' | 'takeMetrics'> | undefined;
 }
 
 /** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
@@ -104,44 +115,43 @@ class PolicyGradientLoop implements PolicyGradientMethod {
   }
 
   async step(step: number, context: WorkContext = backgroundContext): Promise<TrainedStep> {
-    const { model, task, problems } = this.#options;
+    const { task, problems, workers } = this.#options;
     this.#stepSignal = context.signal;
     const times = new PhaseTimes();
-    const jobs = this.#rolloutJobs(step);
+    const groups = this.#rolloutJobs(step);
     const progress = new StepProgress(context.reportProgress, {
-      completions: jobs.length,
+      completions: groups.flat().length,
       countsRewards: task.scorer.runsTests,
       updateCost: relativeUpdateCost(this.#settings, this.#decoding),
       previous: this.#times,
     });
-    const tokensBefore = model.work.tokens;
-    const { rollouts, rewards: awaitRewards } = await this.#generate(step, jobs, progress);
-    const rolloutTokens = model.work.tokens - tokensBefore;
+    const { rollouts, tokens: rolloutTokens, rewards: awaitRewards } = await this.#generate(step, groups, progress);
     times.end('time/rollout');
     const rewards = await awaitRewards();
     times.end('time/reward');
-    const groups = groupAdvantages(
+    const advantages = groupAdvantages(
       rewards.map((reward) => (isScored(reward) ? reward.total : null)),
       this.#settings.group_size,
     );
-    const { metrics, tokens } = await this.#update(step, this.#scoredRollouts(rollouts, rewards, groups), progress);
+    const { metrics, tokens } = await this.#update(step, this.#scoredRollouts(rollouts, rewards, advantages), progress);
     times.end('time/update');
     problems.observe?.(attemptsOf(rollouts, rewards));
     this.#times = times.all();
     return {
       metrics: {
         ...rewardMetrics(rewards),
-        reward_std: groups.meanStd,
-        frac_reward_zero_std: groups.zeroStdShare,
+        reward_std: advantages.meanStd,
+        frac_reward_zero_std: advantages.zeroStdShare,
         ...lengthMetrics(rollouts),
         ...repetitionMetrics(rollouts),
         ...problems.metrics?.(),
         ...metrics,
+        ...workers?.takeMetrics(),
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
         ...this.#times,
       },
       samples: rollouts.map((rollout, index) =>
-        sampleRecord(rollout, rewards[index] as Reward | ScoringError, groups.advantages[index] as number),
+        sampleRecord(rollout, rewards[index] as Reward | ScoringError, advantages.advantages[index] as number),
       ),
       tokens: rolloutTokens + tokens,
       warnings: scoringWarnings(rewards),
@@ -158,10 +168,10 @@ class PolicyGradientLoop implements PolicyGradientMethod {
       const row = level ? random.pick(level.rows) : problems.draw(random);
       return { level: level?.name ?? null, jobs: this.#groupJobs(row, 0, random) };
     });
-    const jobs = groups.flatMap((group) => group.jobs);
+    const jobs = groups.map((group) => group.jobs);
     const times = new PhaseTimes();
     const progress = new StepProgress(context.reportProgress, {
-      completions: jobs.length,
+      completions: jobs.flat().length,
       countsRewards: task.scorer.runsTests,
       updateCost: 0,
       previous: null,
@@ -227,37 +237,54 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     });
   }
 
-  /** Generates and scores the rollouts of a step. If rewards run tests, scoring overlaps with generation. */
-  #generate(step: number, jobs: readonly RolloutJob[], progress: StepProgress) {
-    const { model, task } = this.#options;
-    const { group_size: groupSize, prompts_per_step: prompts } = this.#settings;
-    const signal = this.#stepSignal;
+  /** Generates and scores the groups of a step. If rewards run tests, scoring overlaps with generation. */
+  #generate(step: number, groups: readonly (readonly RolloutJob[])[], progress: StepProgress) {
+    const { model, task, workers } = this.#options;
+    const generate = workers?.generate ?? oneAfterAnother;
+    const { batches, scoredTogether } = this.#batches(groups);
+    const generateHere: GenerateHere = async (batch, signal) => {
+      const before = model.work.tokens;
+      const hooks = { signal, onStep: (share: number) => progress.generating(batch.length, share) };
+      const rollouts = await (this.#method.rollOut?.(batch, step, hooks) ?? generateRollouts(model, batch, hooks));
+      return { rollouts, tokens: model.work.tokens - before };
+    };
     return generateAndScore({
-      jobs,
-      // Smaller chunks are faster only if tests run while the next chunk is generated.
-      chunkSize: task.scorer.runsTests ? groupSize * Math.ceil(prompts / chunksPerStep) : jobs.length,
-      signal,
-      generate: async (chunk) => {
-        const hooks = { signal, onStep: (share: number) => progress.generating(chunk.length, share) };
-        const rollouts = await (this.#method.rollOut?.(chunk, step, hooks) ?? generateRollouts(model, chunk, hooks));
-        progress.generated(chunk.length);
-        return rollouts;
-      },
-      score: (chunk, scoringSignal) => {
-        const onProgress = progress.scoring(chunk.length);
-        return scoreRollouts(task, chunk, this.#reward, this.#format, { signal: scoringSignal, onProgress });
+      batches,
+      scoredTogether,
+      signal: this.#stepSignal,
+      generate: (each, signal) =>
+        generate(each, generateHere, { step, signal }).map(async (batch) => {
+          const generated = await batch;
+          progress.generated(generated.rollouts.length);
+          return generated;
+        }),
+      score: (rollouts, signal) => {
+        const onProgress = progress.scoring(rollouts.length);
+        return scoreRollouts(task, rollouts, this.#reward, this.#format, { signal, onProgress });
       },
     });
   }
 
+  /** Divides the groups of a step into batches, and says how many batches are scored together. */
+  #batches(groups: readonly (readonly RolloutJob[])[]) {
+    const { prompts_per_step: prompts, rollout_batch: batch } = this.#settings;
+    // Scoring a part of the step at a time is faster only if tests run while the next part is generated.
+    const part = this.#options.task.scorer.runsTests ? Math.ceil(prompts / partsPerStep) : groups.length;
+    if (batch === 'group') return { batches: groups, scoredTogether: part };
+    const batches = Array.from({ length: Math.ceil(groups.length / part) }, (_, index) =>
+      groups.slice(index * part, (index + 1) * part).flat(),
+    );
+    return { batches, scoredTogether: 1 };
+  }
+
   /** A group of jobs for each problem. Problems and seeds depend only on the run's seed and the step. */
-  #rolloutJobs(step: number): RolloutJob[] {
+  #rolloutJobs(step: number): RolloutJob[][] {
     const { seed, problems } = this.#options;
     const { prompts_per_step: prompts, inner_updates: updates } = this.#settings;
     return Array.from({ length: prompts }, (_, index) => {
       const random = new Random(seed, 'problem', step, index);
       return this.#groupJobs(problems.draw(random), (step - 1) * updates, random);
-    }).flat();
+    });
   }
 
   /** The jobs of a problem's group. */

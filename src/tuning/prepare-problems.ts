@@ -138,7 +138,11 @@ function checkSettings(
   config: ModelConfig,
 ): void {
   checkDecoding(decoding);
-  const { block, temperature, adapter, optimizer, lr_schedule: schedule } = settings;
+  const { block, temperature, adapter, optimizer, lr_schedule: schedule, staleness } = settings;
+  if (staleness > 0)
+    throw new UsageError(
+      `Setting staleness = ${staleness} is not implemented: rollouts of an older policy cannot be trained on yet; set staleness=0.`,
+    );
   if (block !== null && decoding.length % block !== 0)
     throw new UsageError(
       `Setting block = ${block} does not divide the ${decoding.length} tokens of a completion; give one that does.`,

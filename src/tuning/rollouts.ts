@@ -1,4 +1,4 @@
-import type { TokenPrediction } from '../diffusion/canvas.ts';
+import type { Denoised, TokenPrediction } from '../diffusion/canvas.ts';
 import { type DecodingOptions, denoise } from '../diffusion/denoise.ts';
 import { prefixConstraints } from '../diffusion/token-healing.ts';
 import { betweenSteps, gapOf, readCompletion, splitPrompt } from '../evaluation/answers.ts';
@@ -61,16 +61,27 @@ export interface RolloutHooks {
   readonly onStep?: ((share: number) => void) | undefined;
 }
 
+/** The part of a job that determines its completion. */
+export type CompletionJob = Pick<RolloutJob, 'prompt' | 'suffix' | 'seed' | 'decoding'>;
+
 /** Generates the completions of jobs that share their decoding options, as one batch. */
 export async function generateRollouts(
   model: LanguageModel,
   jobs: readonly RolloutJob[],
   hooks: RolloutHooks = {},
 ): Promise<Rollout[]> {
+  return rolloutsOf(model, jobs, await denoiseJobs(model, jobs, hooks));
+}
+
+/** Denoises the completions of jobs that share their decoding options, as one batch. */
+export function denoiseJobs(
+  model: LanguageModel,
+  jobs: readonly CompletionJob[],
+  hooks: RolloutHooks = {},
+): Promise<Denoised[]> {
   const { decoding } = jobs[0]!;
-  const promptOf = memoize((prompt) => splitPrompt(model, prompt, model.generation.prompt_format, decoding));
-  const suffixOf = memoize((suffix) => Int32Array.from(model.tokenizer.encode(suffix)));
-  const results = await denoise(model, {
+  const { promptOf, suffixOf } = contextReaders(model, decoding);
+  return denoise(model, {
     prompts: jobs.map(({ prompt }) => promptOf(prompt).tokens),
     suffixes: jobs.map(({ suffix = '' }) => suffixOf(suffix)),
     seeds: jobs.map(({ seed }) => seed),
@@ -82,7 +93,17 @@ export async function generateRollouts(
       jobs.map(({ prompt }) => promptOf(prompt).healed),
     ),
   });
-  return results.map((denoised, index) => {
+}
+
+/** The rollouts of jobs, read from their denoised canvases. */
+export function rolloutsOf(
+  model: LanguageModel,
+  jobs: readonly RolloutJob[],
+  canvases: readonly Denoised[],
+): Rollout[] {
+  const { decoding } = jobs[0]!;
+  const { promptOf, suffixOf } = contextReaders(model, decoding);
+  return canvases.map((denoised, index) => {
     const job = jobs[index] as RolloutJob;
     const { tokens: prompt, healed } = promptOf(job.prompt);
     const { completion, length } = readCompletion(model, denoised, { ...decoding, healed });
@@ -102,6 +123,14 @@ export async function generateRollouts(
   });
 }
 
+/** Functions that encode the texts before and after a completion. */
+function contextReaders(model: LanguageModel, decoding: DecodingOptions) {
+  return {
+    promptOf: memoize((prompt) => splitPrompt(model, prompt, model.generation.prompt_format, decoding)),
+    suffixOf: memoize((suffix) => Int32Array.from(model.tokenizer.encode(suffix))),
+  };
+}
+
 /** Caches the results of `make` by text, because the completions of a group share their prompt. */
 function memoize<T>(make: (text: string) => T): (text: string) => T {
   const made = new Map<string, T>();
@@ -111,46 +140,106 @@ function memoize<T>(make: (text: string) => T): (text: string) => T {
   };
 }
 
+/** A batch of rollouts, and the number of tokens that the model's passes read for it. */
+export interface GeneratedBatch {
+  readonly rollouts: readonly Rollout[];
+  readonly tokens: number;
+}
+
+/** Generates a batch with the current policy in this process. */
+export type GenerateHere = (batch: readonly RolloutJob[], signal: AbortSignal) => Promise<GeneratedBatch>;
+
+/** Decides who generates the batches of a step. Returns a promise for each batch, in order. */
+export type GenerateBatches = (
+  batches: readonly (readonly RolloutJob[])[],
+  generateHere: GenerateHere,
+  context: { readonly step: number; readonly signal: AbortSignal },
+) => readonly Promise<GeneratedBatch>[];
+
+/** Generates all batches in this process, one after the other. After a failure, the later ones fail with the same error. */
+export const oneAfterAnother: GenerateBatches = (batches, generateHere, { signal }) => {
+  let last: Promise<unknown> = Promise.resolve();
+  return batches.map((batch) => {
+    const generated = last.then(() => {
+      signal.throwIfAborted();
+      return generateHere(batch, signal);
+    });
+    generated.catch(() => undefined);
+    last = generated;
+    return generated;
+  });
+};
+
 /** How the rollouts of one step are generated and scored. */
 export interface GenerationPlan {
-  readonly jobs: readonly RolloutJob[];
-  /** Number of jobs generated at a time. */
-  readonly chunkSize: number;
-  readonly generate: (jobs: readonly RolloutJob[]) => Promise<Rollout[]>;
+  /** The jobs, divided into those that are generated together. */
+  readonly batches: readonly (readonly RolloutJob[])[];
+  /** Number of batches that are scored together. */
+  readonly scoredTogether: number;
+  /** `signal` is aborted when no more rollouts are needed. */
+  readonly generate: (
+    batches: readonly (readonly RolloutJob[])[],
+    signal: AbortSignal,
+  ) => readonly Promise<GeneratedBatch>[];
   /** Computes rewards; `signal` is aborted when they are no longer needed. */
   readonly score: (rollouts: readonly Rollout[], signal: AbortSignal) => Promise<(Reward | ScoringError)[]>;
-  /** Cancels scoring; `generate` must observe it itself. */
+  /** Cancels the step. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Generates completions in chunks, and scores each chunk while the next is generated. Rollouts and rewards are in the
- * order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, all scoring is cancelled, and the
- * error is thrown after everything has ended.
+ * Generates completions in batches, and scores them while others are generated. Batches may be generated in any order. Rollouts
+ * and rewards are in the order of the jobs; `rewards` waits until all are scored. On a failure or cancellation, generation and
+ * scoring are cancelled, and the error is thrown after everything has ended.
  */
-export async function generateAndScore({ jobs, chunkSize, generate, score, signal }: GenerationPlan) {
-  const rollouts: Rollout[] = [];
-  const scores: Promise<(Reward | ScoringError)[]>[] = [];
+export async function generateAndScore({ batches, scoredTogether, generate, score, signal }: GenerationPlan) {
   const failed = new AbortController();
-  const stopScoring = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+  const stop = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+  const scores: { readonly batches: readonly number[]; readonly rewards: Promise<(Reward | ScoringError)[]> }[] = [];
+  const generated: GeneratedBatch[] = [];
+  let unscored: number[] = [];
+  let left = batches.length;
+  const scoreWhenEnough = (index: number) => {
+    unscored.push(index);
+    left--;
+    if (left > 0 && unscored.length < scoredTogether) return;
+    const rewards = score(
+      unscored.flatMap((each) => generated[each]!.rollouts),
+      stop,
+    );
+    rewards.catch((error: unknown) => failed.abort(error));
+    scores.push({ batches: unscored, rewards });
+    unscored = [];
+  };
+  const generating = generate(batches, stop).map(async (batch, index) => {
+    generated[index] = await batch;
+    stop.throwIfAborted();
+    scoreWhenEnough(index);
+  });
   const endAll = async (error: unknown): Promise<never> => {
     failed.abort(error);
-    await Promise.allSettled(scores);
+    await Promise.allSettled([...generating, ...scores.map(({ rewards }) => rewards)]);
     throw error;
   };
-  try {
-    for (let start = 0; start < jobs.length; start += chunkSize) {
-      failed.signal.throwIfAborted();
-      const generated = await generate(jobs.slice(start, start + chunkSize));
-      rollouts.push(...generated);
-      const scored = score(generated, stopScoring);
-      scored.catch((error: unknown) => failed.abort(error));
-      scores.push(scored);
+  await Promise.all(generating).catch(endAll);
+  const rewards = async () => {
+    const all = await Promise.all(scores.map(({ rewards }) => rewards)).catch(endAll);
+    const ofBatch: (Reward | ScoringError)[][] = [];
+    for (const [index, scored] of all.entries()) {
+      let begin = 0;
+      for (const batch of scores[index]!.batches) {
+        const end = begin + generated[batch]!.rollouts.length;
+        ofBatch[batch] = scored.slice(begin, end);
+        begin = end;
+      }
     }
-  } catch (error) {
-    return endAll(error);
-  }
-  return { rollouts, rewards: async () => (await Promise.all(scores).catch(endAll)).flat() };
+    return ofBatch.flat();
+  };
+  return {
+    rollouts: generated.flatMap(({ rollouts }) => rollouts),
+    tokens: generated.reduce((sum, { tokens }) => sum + tokens, 0),
+    rewards,
+  };
 }
 
 /** Rewards of rollouts. Equal completions of a problem are scored once; progress counts distinct completions. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { revealOrders } from '../diffusion/reveal-rules.ts';
 import { infillingChoices } from '../evaluation/answers.ts';
+import { revealSettings } from '../evaluation/reveal-settings.ts';
 import { loraTargets } from '../model/lora.ts';
 import { precisions } from '../model/precision.ts';
 import { defaultJobSettings } from '../protocol/default-settings.ts';
@@ -17,29 +17,7 @@ export const tuningSettings = z.strictObject({
     .default(6)
     .describe('Completions sampled per problem; their rewards are compared with each other'),
   temperature: z.number().min(0).max(10).default(0.9).describe('Sampling temperature of rollouts'),
-  order: z
-    .enum(revealOrders)
-    .default('confidence')
-    .describe(
-      'Which tokens a rollout reveals first; confidence and random: a fixed number of steps; threshold, factor and entropy: in each step as many as the setting for that limit allows',
-    ),
-  threshold: z.number().gt(0).max(1).default(0.9).describe('Confidence above which `order=threshold` reveals a token'),
-  factor: z
-    .number()
-    .gt(0)
-    .max(100)
-    .default(1)
-    .describe(
-      '`order=factor` reveals the n most confident tokens if (n + 1)(1 - lowest confidence) is at most this (arXiv 2505.22618)',
-    ),
-  entropy_bound: z
-    .number()
-    .min(0)
-    .max(100)
-    .default(0.1)
-    .describe(
-      'Sum of entropies, in nats and without the largest, up to which `order=entropy` reveals tokens together (arXiv 2505.24857)',
-    ),
+  ...revealSettings,
   length: z.int().positive().nullable().default(null).describe("Tokens per completion; null: the task's default"),
   block: z
     .int()
@@ -58,6 +36,20 @@ export const tuningSettings = z.strictObject({
     .default('auto')
     .describe(
       'How completions that fill gaps are decoded; editor: as in an editor, with token healing and an end of the middle; canvas: all tokens of the canvas are predicted; auto: editor for the task workspace if model and objective support it, otherwise canvas',
+    ),
+  rollout_batch: z
+    .enum(['step', 'group'])
+    .default('step')
+    .describe(
+      'Completions generated in one batch: step: those of all problems of a step, or of a quarter of them if rewards run tests; group: those of one problem, as runs with `--workers` always do',
+    ),
+  staleness: z
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe(
+      'With `--workers`: number of steps by which the policy that generates rollouts may be older than the one that is trained; only 0 is implemented, which computes what one machine computes',
     ),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),

@@ -13,7 +13,7 @@ import { describeSplit } from '../protocol/row-split.ts';
 import type { Json } from '../protocol/run.ts';
 import { keepAsBase, latestCheckpoint } from '../runs/checkpoints.ts';
 import { runFile } from '../runs/layout.ts';
-import { type JobLocation, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
+import { type JobLocation, type RunningJob, readResumable, refuseSetting, runJob } from '../runs/run-job.ts';
 import { findResumePoint } from '../runs/whole-checkpoints.ts';
 import { taskByName } from '../tasks/registry.ts';
 import { splitAsRecorded, splitByPosition, splitRows } from '../tasks/split-rows.ts';
@@ -23,15 +23,19 @@ import { freshProgress, readProgress, resumedState, type TrainingProgress } from
 import { runTrainingJob, type TrainingHooks } from '../training/training-job.ts';
 import { objectiveByName } from './objectives/registry.ts';
 import { type PolicyGradientMethod, policyGradient } from './policy-gradient.ts';
-import { type PreparedProblems, prepareProblems } from './prepare-problems.ts';
+import { type PreparedProblems, type PrepareOptions, prepareProblems } from './prepare-problems.ts';
 import { resolveSettings } from './resolve-settings.ts';
+import { checkSharing, type OpenWorkers, type RunWorkers } from './run-workers.ts';
 import { type FullTuningSettings, tuningSettings } from './settings.ts';
 import { adapterOf, startingPoint } from './starting-point.ts';
 import { type Metrics, measureTestProblems, recordedTest } from './test-problems.ts';
 import { runTrial } from './trial.ts';
 import type { TuningRequest } from './tuning-request.ts';
 
-export type TuningHooks = TrainingHooks;
+export interface TuningHooks extends TrainingHooks {
+  /** Workers that share the rollouts and rewards; absent: this process computes everything. */
+  readonly workers?: RunWorkers | undefined;
+}
 
 /** What `unmask tune` prints. */
 export interface TuningResult {
@@ -51,12 +55,13 @@ export async function startTuning(
   request: TuningRequest,
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
+  if (hooks.workers) checkSharing(objectiveByName(request.objective), request.settings);
   const resolved = await resolveModel(request.model);
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await loadInitial(engine, resolved, request);
   const { task, objective, seed, steps, settings, timeLimit, data, testProblems } = request;
   // An invalid request is reported before a run directory is created.
-  const prepared = await prepareOrDispose(model, request, { split: splitRows, hooks });
+  const prepared = await prepareOrDispose(model, request, { split: splitRows, hooks, base: resolved });
   if (prepared.split) hooks.onPrepare?.(describeSplit(prepared.split.counts));
   const run = {
     kind: 'tune',
@@ -78,7 +83,7 @@ export async function startTuning(
   } as const;
   return runTuning({
     location: { root, run },
-    ...{ model, request, prepared, hooks },
+    ...{ model, request, prepared, hooks, origin: resolved },
     base: resolved.base,
     progress: freshProgress,
     restored: new Map(),
@@ -91,7 +96,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   const { time_limit: timeLimit, data, test_problems: testProblems, ...recorded } = configuration.settings;
   // Runs of versions without these settings predicted every token of the canvas, trained on whole solutions, and made no
   // trial. They continue that way.
-  const before = { infilling: 'canvas', curriculum: false, trial_attempts: 0 };
+  const before = { infilling: 'canvas', curriculum: false, trial_attempts: 0, rollout_batch: 'step' };
   const settings = tuningSettings.safeParse({ ...before, ...recorded });
   if (!settings.success) refuseSetting(dir, settings.error.issues[0]!.path.join('.'));
   const request: TuningRequest = {
@@ -111,6 +116,7 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
       .parse(data ?? null),
     testProblems: z.number().parse(testProblems ?? 0),
   };
+  if (hooks.workers) checkSharing(objectiveByName(request.objective), request.settings);
   const { checkpoint: last, notes } = await findResumePoint(dir);
   for (const note of notes) hooks.onWarning?.(note);
   const resolved = await resolveModel(last?.dir ?? request.model);
@@ -120,14 +126,17 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
     : { progress: freshProgress, optimizer: new Map(), method: new Map() };
   const model = await (last ? loadCheckpoint(engine, resolved, optimizer) : loadInitial(engine, resolved, request));
   const { split } = configuration;
+  const origin = last && hooks.workers ? await resolveModel(request.model) : resolved;
   const prepared = await prepareOrDispose(model, request, {
     split: (task, rows) => (split ? splitAsRecorded(task, rows, split) : splitByPosition(rows)),
     hooks,
     restored: method,
+    base: origin,
   });
   return runTuning({
     location: { dir, step: progress.step, notes },
     model,
+    origin,
     request,
     prepared,
     progress,
@@ -136,11 +145,20 @@ export async function resumeTuning(engine: Engine, dir: string, hooks: TuningHoo
   });
 }
 
-const prepareOrDispose = (...[model, ...rest]: Parameters<typeof prepareProblems>): Promise<PreparedProblems> =>
-  prepareProblems(model, ...rest).catch(async (error: unknown) => {
+/** Prepares the problems, and checks that workers can help if there are some. `base` is the model that the run started from. */
+async function prepareOrDispose(
+  model: LanguageModel,
+  request: TuningRequest,
+  { base, ...options }: PrepareOptions & { readonly hooks: TuningHooks; readonly base: ResolvedModel },
+): Promise<PreparedProblems> {
+  try {
+    await options.hooks.workers?.check(model, base);
+    return await prepareProblems(model, request, options);
+  } catch (error) {
     await model.dispose();
     throw error;
-  });
+  }
+}
 
 /** The model that a run begins with. When this returns, only the engine holds the weights, in its own format. */
 async function loadInitial(engine: Engine, resolved: ResolvedModel, request: TuningRequest): Promise<LanguageModel> {
@@ -192,6 +210,8 @@ interface TuningJob {
   /** Folder of the full model with which a new run begins; absent if the run is resumed. */
   readonly base?: string;
   readonly model: LanguageModel;
+  /** The model that the run started from. */
+  readonly origin: ResolvedModel;
   readonly request: TuningRequest;
   readonly prepared: PreparedProblems;
   readonly progress: TrainingProgress;
@@ -200,47 +220,69 @@ interface TuningJob {
 }
 
 function runTuning(tuning: TuningJob): Promise<TuningResult> {
-  const { location, base, model, request, prepared, progress, restored, hooks } = tuning;
-  const { steps, timeLimit, seed, settings } = request;
-  const { task, problems, findings, validation, test } = prepared;
-  let method: PolicyGradientMethod | undefined;
+  const { location, model, hooks } = tuning;
+  const disposals: (() => Promise<void> | undefined)[] = [() => model.dispose()];
   return runJob({
     location,
     hooks,
     async work(job) {
-      const { dir, configuration } = job.run;
-      if (settings.log_to === 'tensorboard') await job.run.logToTensorboard();
-      if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
-      const objective = objectiveByName(request.objective);
-      method = policyGradient({ model, task, objective, settings, seed, steps, problems, validation, restored });
-      if ((await latestCheckpoint(dir)) === null) {
-        for (const finding of findings) await job.warn(finding);
-        const { trial_attempts: attempts } = settings;
-        if (task.scorer.runsTests && attempts > 0)
-          await runTrial(method, { attempts, task: task.name, metric: task.metrics[0] }, job, hooks);
+      const { task } = tuning.prepared;
+      const updatesPerStep = tuning.request.settings.inner_updates;
+      const workers = await hooks.workers?.open({ job, model, task, base: tuning.origin, updatesPerStep });
+      let finished = false;
+      try {
+        const method = methodOf(tuning, workers);
+        disposals.unshift(() => method.dispose?.());
+        const result = await tuneAndMeasure(tuning, method, job);
+        finished = true;
+        return result;
+      } finally {
+        await workers?.close({ finished });
       }
-      const heldOut = { model, task, problems: test, split: 'test', infilling: settings.infilling } as const;
-      const measure = (step: number) => measureTestProblems(step, heldOut, job, hooks);
-      const before = progress.step === 0 ? await measure(0) : ((await recordedTest(0, job)) ?? null);
-      const done = await runTrainingJob({
-        job,
-        model,
-        method,
-        progress,
-        steps,
-        timeLimit,
-        schedule: settings,
-        hooks,
-      });
-      const after = await measure(done.step);
-      const checkpoint = (await latestCheckpoint(dir))?.dir ?? '';
-      return { run: configuration.name, dir, steps: done.step, seconds: done.seconds, before, after, checkpoint };
     },
     async dispose() {
-      await method?.dispose?.();
-      await model.dispose();
+      for (const dispose of disposals) await dispose();
     },
   });
+}
+
+function methodOf(
+  { model, request, prepared, restored }: TuningJob,
+  workers: OpenWorkers | undefined,
+): PolicyGradientMethod {
+  const { steps, seed, settings } = request;
+  const { task, problems, validation } = prepared;
+  return policyGradient({
+    ...{ model, settings, seed, steps, problems, validation, restored, workers },
+    objective: objectiveByName(request.objective),
+    task: workers?.task ?? task,
+  });
+}
+
+/** The work of a run: a trial and an evaluation before the first step, the steps, and an evaluation after them. */
+async function tuneAndMeasure(
+  { base, model, request, prepared, progress, hooks }: TuningJob,
+  method: PolicyGradientMethod,
+  job: RunningJob,
+): Promise<TuningResult> {
+  const { steps, timeLimit, settings } = request;
+  const { task, findings, test } = prepared;
+  const { dir, configuration } = job.run;
+  if (settings.log_to === 'tensorboard') await job.run.logToTensorboard();
+  if (settings.adapter === 'lora' && base !== undefined) await keepBase(base, dir);
+  if ((await latestCheckpoint(dir)) === null) {
+    for (const finding of findings) await job.warn(finding);
+    const { trial_attempts: attempts } = settings;
+    if (task.scorer.runsTests && attempts > 0)
+      await runTrial(method, { attempts, task: task.name, metric: task.metrics[0] }, job, hooks);
+  }
+  const heldOut = { model, task, problems: test, split: 'test', infilling: settings.infilling } as const;
+  const measure = (step: number) => measureTestProblems(step, heldOut, job, hooks);
+  const before = progress.step === 0 ? await measure(0) : ((await recordedTest(0, job)) ?? null);
+  const done = await runTrainingJob({ job, model, method, progress, steps, timeLimit, schedule: settings, hooks });
+  const after = await measure(done.step);
+  const checkpoint = (await latestCheckpoint(dir))?.dir ?? '';
+  return { run: configuration.name, dir, steps: done.step, seconds: done.seconds, before, after, checkpoint };
 }
 
 /** If an adapter's base is a checkpoint of another run, records in that run that this one needs it. */

@@ -143,6 +143,23 @@ describe('copies', () => {
     assert.equal(made.fragmented().length, 24);
   });
 
+  it('know all lines with a word in other files of the family', () => {
+    const made = index({
+      '/w/a.ts': "import { run } from './run';\n  run();\n",
+      '/w/b.ts': 'rerun(1);\nlet run = 1;',
+      '/w/c.py': 'run()\n',
+      '/w/open.ts': 'run();\n',
+    });
+    const lines = made.linesWith('/w/open.ts', 'run').map(({ file, line }) => `${file}: ${line}`);
+    assert.deepEqual(lines.sort(), [
+      "/w/a.ts: import { run } from './run';",
+      '/w/a.ts: run();',
+      '/w/b.ts: let run = 1;',
+      '/w/b.ts: rerun(1);',
+    ]);
+    assert.deepEqual(made.linesWith('/w/open.ts', 'absent'), []);
+  });
+
   it('survive texts that are odd', () => {
     const made = index({
       '/w/empty.ts': '',

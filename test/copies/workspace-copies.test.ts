@@ -71,6 +71,19 @@ it('follows open documents as they are in the editor, until they are closed', as
   assert.deepEqual(await following('const limit = '), ['other;']);
 });
 
+it('knows which documents of the workspace it leaves out, and in which lines a word is', async () => {
+  for (const name of ['renamed.ts', 'ignored.ts']) copies.documentChanged(named(name), () => `use(${name});\n`);
+  await copies.settled();
+  const names = [named('renamed.ts'), named('ignored.ts'), 'untitled:Untitled-1.ts'];
+  assert.deepEqual(
+    names.map((name) => copies.leavesOut(name)),
+    [false, true, false],
+  );
+  assert.deepEqual(copies.linesWith(named('new.ts'), 'use'), [{ file: named('renamed.ts'), line: 'use(renamed.ts);' }]);
+  assert.deepEqual(copies.linesWith(named('renamed.ts'), 'use'), []);
+  for (const name of ['renamed.ts', 'ignored.ts']) copies.documentClosed(named(name));
+});
+
 it('knows nothing where it is off, and everything again where it is on', async () => {
   copies.configure({ enabled: false, folders: [folder] });
   assert.deepEqual(await following('const limit = '), []);

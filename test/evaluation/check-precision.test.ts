@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { resolveModel } from '../../src/catalogue/resolve-model.ts';
-import { checkPrecision, distance } from '../../src/evaluation/check-precision.ts';
+import { checkPrecision, comparedPredictions, distance } from '../../src/evaluation/check-precision.ts';
 import { openCheckpoint } from '../../src/model/checkpoint.ts';
+import type { ModelConfig } from '../../src/model/config.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { formName, readServingPrecision } from '../../src/model/serving-precision.ts';
 import { dataHome } from '../../src/platform/files.ts';
-import { everyOption, oneThread, writeTinyCheckpoint } from '../model/tiny-model.ts';
+import { everyOption, oneThread, tinyCheckpoint, writeTinyCheckpoint } from '../model/tiny-model.ts';
 
 describe('the distance of predictions', () => {
   it('is the mean KL divergence and the share of equal likeliest tokens', () => {
@@ -23,6 +24,30 @@ describe('the distance of predictions', () => {
     assert.equal(agreement, 1);
     assert.equal(distance([Float32Array.of(0, 1)], [Float32Array.of(1, 0)], 2).agreement, 0);
     assert.equal(distance(exact, exact, 2).kl, 0);
+  });
+});
+
+describe('the predictions that are compared', () => {
+  const text = Int32Array.of(5, 6, 7, 8, 9, 4);
+  const of = (changes: Partial<ModelConfig>, gap_decoding?: 'drafts' | 'copied-drafts' | 'denoise') => {
+    const { config, generation } = tinyCheckpoint(changes);
+    return comparedPredictions({ config, generation: { ...generation, gap_decoding } }, text, 0);
+  };
+  const converted = { attention: 'causal-context', mask_token_id: 2, eom_token_id: 3, prefix_token_id: 1 } as const;
+
+  it('are those of masked tokens for a model that denoises', () => {
+    for (const query of [of({ attention: 'full' }), of(converted), of(converted, 'denoise')]) {
+      assert.ok(query.positions.length > 0);
+      for (const position of query.positions) assert.equal(query.tokens[position], 2);
+    }
+  });
+
+  it('are those from the left for a model that writes from the left', () => {
+    const positions = [1, 2, 3, 4, 5];
+    const autoregressive = of({ attention: 'causal', mask_token_id: undefined, logit_shift: true });
+    assert.deepEqual(autoregressive, { tokens: text, positions, canvas: 0 });
+    for (const decoding of ['drafts', 'copied-drafts'] as const)
+      assert.deepEqual(of(converted, decoding), { tokens: text, positions, canvas: 6 });
   });
 });
 

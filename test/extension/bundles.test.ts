@@ -69,12 +69,23 @@ describe('the bundles', () => {
       );
     });
 
-  it('of the program loads only the engines from outside', async () => {
+  it('of the program loads only the engines from outside, and the libraries of the queue later', async () => {
     const metafile = await metafileOf('dist/unmask.mjs');
     // The check above must be able to detect an engine.
     assert.notDeepEqual(enginesIn(metafile), []);
-    const loaded = loadedBy(metafile);
+    const loaded = loadedBy(metafile).filter((name) => name !== './bullmq.mjs');
     assert.ok(loaded.includes('onnxruntime-node'));
+    // A command that needs no queue does not read its libraries.
+    const libraries = Object.values(metafile.outputs).flatMap(({ imports }) =>
+      imports.filter(({ path }) => path === './bullmq.mjs').map(({ kind }) => kind),
+    );
+    assert.deepEqual([...new Set(libraries)], ['dynamic-import']);
+    assert.deepEqual(
+      Object.keys(metafile.inputs).filter((file) => /node_modules\/(bullmq|ioredis)\//.test(file)),
+      [],
+    );
+    // BullMQ requires these for other backends only; they are not installed.
+    assert.deepEqual(loadedBy(await metafileOf('dist/bullmq.mjs')), ['@valkey/valkey-glide', 'pg']);
     // Systeminformation requires these only for temperatures, which are not used, and works without them.
     const never = /^(osx|macos)-temperature-sensor$/;
     assert.deepEqual(
@@ -96,7 +107,7 @@ describe('the bundles', () => {
     );
     assert.deepEqual(new Set(titles.map(([name]) => name)), held);
     assert.ok(held.has('zod') && held.has('@vscode/codicons'));
-    const allowed = ['MIT', 'ISC', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'CC-BY-4.0'];
+    const allowed = ['MIT', 'ISC', 'BSD-3-Clause', 'Apache-2.0', 'BlueOak-1.0.0', 'CC-BY-4.0', '0BSD'];
     for (const [name, licence] of titles) assert.ok(allowed.includes(licence as string), `${name}: ${licence}`);
     assert.match(licences, /^uplot [\d.]+, MIT\n=+\n\n.*MIT License[\s\S]*Copyright \(c\) \d+ Leon Sorokin/m);
   });

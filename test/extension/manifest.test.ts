@@ -43,6 +43,7 @@ interface Manifest {
     readonly views: Readonly<Record<string, readonly View[]>>;
     readonly viewsWelcome: readonly { readonly view: string; readonly contents: string }[];
     readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when: string }[]>>;
+    readonly keybindings: readonly { readonly command: string; readonly key: string; readonly when: string }[];
     readonly walkthroughs: readonly { readonly steps: readonly WalkthroughStep[] }[];
   };
   readonly capabilities: Readonly<Record<string, { readonly supported: unknown; readonly description: string }>>;
@@ -123,6 +124,16 @@ describe('the manifest', () => {
         assert.ok(known.has(command), `${menu}: ${command}`);
         assert.match(when, /\b(view|viewItem|unmask\.\w+|false)\b/, `${menu}: ${command}`);
       }
+  });
+
+  it('takes Tab and Esc only for a next edit, and never from a suggestion, a list or a snippet', () => {
+    for (const { command, key, when } of manifest.contributes.keybindings) {
+      assert.ok(known.has(command), command);
+      assert.match(when, /\beditorTextFocus\b/, command);
+      if (!/^(tab|escape)$/.test(key)) continue;
+      const needed = ['unmask.nextEditVisible', '!inlineSuggestionVisible', '!suggestWidgetVisible', '!inSnippetMode'];
+      for (const condition of needed) assert.ok(when.split(' && ').includes(condition), `${key}: ${condition}`);
+    }
   });
 
   it('has a walkthrough of five steps, each with a picture, a command and a completion event', () => {

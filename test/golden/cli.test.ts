@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { copyFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Ended, enterHome, unmask } from '../cli/unmask.ts';
+import { findRedis, RedisServer } from '../workers/redis-server.ts';
 import { type Invocation, transcripts, writeFixtures } from './cli-cases.ts';
 import { assertGolden } from './golden-file.ts';
 import { maskNumbers, maskPositions } from './mask.ts';
@@ -59,13 +61,46 @@ describe('the transcript of', () => {
     await assertGolden('cli/serve.txt', [await help('serve'), maskPositions(text, home), failed.text].join('\n'));
   });
 
+  it('unmask worker, and unmask workers', async (test) => {
+    const program = await findRedis();
+    if (typeof program === 'string') return test.skip(program);
+    const redis = await RedisServer.start(program);
+    const stop = new AbortController();
+    try {
+      const mask = [
+        [new RegExp(redis.url, 'g'), 'redis://127.0.0.1:6379'],
+        [/last seen \S+/, 'last seen TIME'],
+      ] as const;
+      const list = () => run({ args: ['workers', 'list', '--queue', redis.url], mask });
+      const args = ['worker', '--queue', redis.url, '--name', 'w', '--engine', 'onnx', '--device', 'cpu'];
+      const worker = unmask(args, { signal: stop.signal });
+      let listed = await list();
+      for (let tries = 0; tries < 600 && !listed.text.includes('last seen'); tries++) {
+        await delay(100);
+        listed = await list();
+      }
+      stop.abort();
+      const ended = transcript(args, await worker).replaceAll(redis.url, 'redis://127.0.0.1:6379');
+      const [noQueue, wrong] = [
+        await run({ args: ['worker', '--queue', 'redis://:secret@127.0.0.1'] }),
+        await run({ args: ['workers', 'list', '--queue', 'redis://gpu.example'] }),
+      ];
+      assert.deepEqual([listed.code, noQueue.code, wrong.code], [0, 2, 2]);
+      await assertGolden('cli/worker.txt', [await help('worker'), ended, noQueue.text].join('\n'));
+      await assertGolden('cli/workers.txt', [await help('workers'), listed.text, wrong.text].join('\n'));
+    } finally {
+      stop.abort();
+      await redis.close();
+    }
+  });
+
   it('every subcommand is recorded', async () => {
     const { stdout } = await unmask(['--help']);
     const commands = [...stdout.matchAll(/^ {2}([a-z-]+) \[/gm)]
       .map(([, name]) => name)
       .filter((name) => name !== 'help');
     // test/cli/start.test.ts, which has a run of it, records `start`.
-    const recorded = [...Object.keys(transcripts), 'serve', 'start'];
+    const recorded = [...Object.keys(transcripts), 'serve', 'start', 'worker', 'workers'];
     assert.deepEqual(commands.sort(), recorded.sort());
     const files = await readdir(path.join(import.meta.dirname, 'cli'));
     const foreign = files.filter((file) => !recorded.includes(file.replace(/\.txt$/, '')));

@@ -1,15 +1,17 @@
 /**
- * `npm run torture [-- PARTS] [--faults N] [--minutes M] [--inputs N] [--seed S]`: breaks what can break, and prints figures.
- * PARTS are some of faults, load, parsers and attacks; default: all. docs/testing.md describes them.
+ * `npm run torture [-- PARTS] [--faults N] [--minutes M] [--inputs N] [--kills N] [--seed S]`: breaks what can break, and
+ * prints figures. PARTS are some of faults, workers, load, parsers and attacks; default: all. docs/testing.md describes them.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { findRedis } from '../workers/redis-server.ts';
 import { countAttacks } from './count-attacks.ts';
 import { everyFault } from './faults.ts';
 import { tryParsers } from './parsers/try-parsers.ts';
 import { surviveSandboxCrashes } from './sandbox-crashes.ts';
 import { assertServed, loadServer } from './server-load.ts';
 import { surviveFaults } from './survive-faults.ts';
+import { surviveWorkerFaults } from './worker-faults.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +19,7 @@ const { values, positionals } = parseArgs({
     faults: { type: 'string', default: '200' },
     minutes: { type: 'string', default: '10' },
     inputs: { type: 'string', default: '500' },
+    kills: { type: 'string', default: '100' },
     seed: { type: 'string', default: '1' },
   },
 });
@@ -37,6 +40,16 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
       process.platform === 'linux' ? await surviveSandboxCrashes(Math.ceil(Number(values.faults) / 10), seed) : 0;
     log(`survived ${crashes} killed sandboxes`);
     return `${total} faults injected and survived (${kinds}) in ${runs} runs, which ended byte for byte alike, and ${crashes} sandboxes killed during a run${left}`;
+  },
+  async workers() {
+    const redis = await findRedis();
+    if (typeof redis === 'string') return `skipped: ${redis}`;
+    const kills = Number(values.kills);
+    const restarts = Math.ceil(kills / 10);
+    const survived = await surviveWorkerFaults({ redis, workers: 3, kills, restarts, steps: 2 * kills, seed, log });
+    const { lost, repeated, forged, shares } = survived;
+    const computed = [...shares].map(([name, groups]) => `${name} ${groups}`).join(', ');
+    return `${survived.kills} of the trainer and three workers killed and ${survived.restarts} restarts of Redis survived, with ${lost} jobs lost, ${repeated} results repeated and ${forged} forged; the parameters are those of one machine, to the last bit (groups: ${computed})`;
   },
   async load() {
     const figures = await loadServer({ seconds: 60 * Number(values.minutes), seed, log });

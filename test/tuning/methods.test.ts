@@ -44,6 +44,22 @@ describe('every objective', () => {
   for (const objective of objectives) {
     const { name } = objective;
 
+    it(`${name}: says whether it generates its rollouts itself`, async () => {
+      let generates: boolean | undefined;
+      const watched: Objective = {
+        ...objective,
+        begin(run) {
+          const method = objective.begin(run);
+          generates = method.rollOut !== undefined;
+          return method;
+        },
+      };
+      const { model, method } = await methodOf({}, watched);
+      assert.equal(objective.generatesRollouts === true, generates);
+      await method.dispose!();
+      await model.dispose();
+    });
+
     it(`${name}: the size of a micro-batch changes memory and speed only`, async () => {
       const nextRun = sameTexts(objective);
       const runOf = async (micro_batch: number) => {

@@ -57,6 +57,7 @@ describe('the installed package', { timeout: 300_000 }, () => {
     const pages = ['report', 'panel', 'evaluation'].flatMap((page) => [`${page}.js`, `${page}.css`]);
     for (const file of [
       'unmask.mjs',
+      'bullmq.mjs',
       'extension.cjs',
       'language-client.cjs',
       ...pages,

@@ -62,7 +62,7 @@ function deviations(examples: readonly Example[]): number[] {
 }
 
 /** Solves a linear system by elimination with pivots. */
-function solve(matrix: readonly Float64Array[], right: Float64Array): Float64Array {
+export function solve(matrix: readonly Float64Array[], right: Float64Array): Float64Array {
   const size = right.length;
   const rows = matrix.map((row, index) => Float64Array.from([...row, right[index]!]));
   for (let column = 0; column < size; column++) {

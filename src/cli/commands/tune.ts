@@ -10,9 +10,11 @@ import { findRun, readConfiguration } from '../../runs/directory.ts';
 import { taskByName } from '../../tasks/registry.ts';
 import { objectiveByName } from '../../tuning/objectives/registry.ts';
 import { tuningSettings } from '../../tuning/settings.ts';
-import { resumeTuning, startTuning, type TuningResult } from '../../tuning/tuning-run.ts';
+import { resumeTuning, startTuning, type TuningHooks, type TuningResult } from '../../tuning/tuning-run.ts';
+import { queueWorkers } from '../../workers/remote-run.ts';
 import {
   type AddCommand,
+  type CommandContext,
   type CommandResult,
   type EngineOptions,
   engineOf,
@@ -23,6 +25,7 @@ import {
   withEngine,
   withSettings,
 } from '../command.ts';
+import { openQueue } from '../open-queue.ts';
 import { progressHooks } from '../training-progress.ts';
 import { chosenTask, problemFile, testCommandOption } from './discover.ts';
 
@@ -41,6 +44,8 @@ interface TuneOptions extends EngineOptions {
   readonly test: number;
   readonly config?: string;
   readonly set: readonly string[];
+  readonly workers?: string;
+  readonly sendCodeTo?: string;
 }
 
 /** The number of steps if neither steps nor a time limit is given. */
@@ -51,18 +56,21 @@ export function addTune(add: AddCommand): void {
     withEngine(
       add<TuneOptions>('tune', 'Tune a model by reinforcement learning on a task', async (options, context) => {
         const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);
-        const hooks = progressHooks(context);
         if (options.resume !== undefined) {
-          refuseWithResume(context);
+          refuseWithResume(context, '--workers', '--send-code-to');
           const dir = await findRun(root, options.resume);
-          return shown(await resumeTuning(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
+          const engine = await engineOfRun(options, await readConfiguration(dir));
+          return withWorkers(options, context, async (hooks) => shown(await resumeTuning(engine, dir, hooks)));
         }
         const task = chosenTask(options);
         if (task === undefined)
           throw new UsageError('unmask tune needs --task, --workspace, or --resume with a run directory.');
         const { tuning } = taskByName(task);
         objectiveByName(options.objective);
-        const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, tuning);
+        // Workers generate one group at a time.
+        const batch = options.workers === undefined ? {} : { rollout_batch: 'group' };
+        const defaults = { ...tuning, ...batch };
+        const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, defaults);
         refuseUnusedLimit(settings);
         const { objective, seed } = options;
         const model = options.model ?? bundledModelFor(task);
@@ -82,7 +90,8 @@ export function addTune(add: AddCommand): void {
           data,
           testProblems: options.test,
         };
-        return shown(await startTuning(await engineOf(options), root, request, hooks));
+        const engine = await engineOf(options);
+        return withWorkers(options, context, async (hooks) => shown(await startTuning(engine, root, request, hooks)));
       }),
     ),
   )
@@ -102,11 +111,38 @@ export function addTune(add: AddCommand): void {
     .addOption(wholeNumber('--seed <seed>', 'seed for problems, rollouts and masks', 0).default(0))
     .option('--runs <folder>', 'folder of runs (default: in the data home)')
     .option('--resume <run>', 'resume a run from its last checkpoint')
+    .option(
+      '--workers <url>',
+      'share rollouts and rewards with the workers (`unmask worker`) at this Redis server: redis://HOST or rediss://HOST',
+    )
+    .option(
+      '--send-code-to <host>',
+      'allow --workers to be on this other machine, which then gets prompts, problems and the trained weights',
+    )
     .addOption(
       wholeNumber('--test <n>', 'held-out problems for the evaluations before and after tuning; 0: none', 0).default(
         128,
       ),
     );
+}
+
+/** Runs a job with the hooks of the terminal, and with workers if there are to be some. */
+async function withWorkers<Result>(
+  { workers, sendCodeTo }: Pick<TuneOptions, 'workers' | 'sendCodeTo'>,
+  context: CommandContext,
+  work: (hooks: TuningHooks) => Promise<Result>,
+): Promise<Result> {
+  const hooks = progressHooks(context);
+  if (workers === undefined) {
+    if (sendCodeTo !== undefined) throw new UsageError('--send-code-to needs --workers.');
+    return work(hooks);
+  }
+  const server = await openQueue(workers, { option: '--workers', allowedHost: sendCodeTo, as: 'trainer' }, context);
+  try {
+    return await work({ ...hooks, workers: queueWorkers(server) });
+  } finally {
+    await server.close();
+  }
 }
 
 function shown(result: TuningResult): CommandResult {

@@ -60,6 +60,7 @@ export const autoedit: Objective = {
   paper: 'arXiv 2605.04647',
   description: 'AutoEdit: drafts are edited in full, and unmasking and editing share the reward of the edited text',
   loss: clippedLoss(method),
+  generatesRollouts: true,
   isClipped: true,
   fillsCanvases: true,
   check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),

@@ -50,6 +50,7 @@ export const dtm: Objective = {
   paper: 'arXiv 2604.18739',
   description: 'DTM: tilts the posterior of each masked token by exp(h r), phase after phase, from a teacher snapshot',
   loss: tiltLoss,
+  generatesRollouts: true,
   check({ lr_schedule: schedule }) {
     if (schedule !== 'constant')
       throw new UsageError(
@@ -59,9 +60,12 @@ export const dtm: Objective = {
   begin(run) {
     const { settings, specialTokens } = run;
     const teacher = new FrozenPolicy(run.model, 'teacher', run.restored);
+    /** The last step before which the teacher was replaced; a step may have several batches. */
+    let replacedAt = 0;
     return {
       async rollOut(jobs, step, hooks) {
-        if (step > 1 && (step - 1) % settings.tilt_steps === 0) {
+        if (step > 1 && (step - 1) % settings.tilt_steps === 0 && replacedAt !== step) {
+          replacedAt = step;
           await teacher.copyAgain();
           await run.restartOptimizer();
         }

@@ -54,6 +54,8 @@ export interface Objective {
   readonly isClipped?: boolean;
   /** Whether the method fills or edits whole canvases itself, so that it cannot decode with token healing. */
   readonly fillsCanvases?: boolean;
+  /** Whether the method generates its rollouts itself (`RunningMethod.rollOut`), so that workers cannot. */
+  readonly generatesRollouts?: boolean;
   /**
    * Throws a `UsageError` if the method cannot work with these settings or this model. Called before the first step.
    */
@@ -91,7 +93,7 @@ export interface MethodRun {
 /** A method during a run, with the state that it keeps between steps. */
 export interface RunningMethod {
   /**
-   * Generates the completions of a step; absent: the current policy generates them. A step that was stopped is repeated, so
+   * Generates a batch of the completions of a step; absent: the current policy generates them. A step that was stopped is repeated, so
    * calling this again for the same step must give the same result.
    */
   rollOut?(jobs: readonly RolloutJob[], step: number, hooks?: RolloutHooks): Promise<Rollout[]>;

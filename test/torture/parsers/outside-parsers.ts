@@ -5,6 +5,7 @@ import { modelParsers } from './model-files.ts';
 import type { OutsideParser } from './outside-parser.ts';
 import { rowParsers } from './row-files.ts';
 import { runParsers } from './run-files.ts';
+import { workerMessageParsers } from './worker-messages.ts';
 
 /** All parsers; `folder` is for their files. */
 export const outsideParsers = async (folder: string): Promise<OutsideParser[]> => [
@@ -12,5 +13,6 @@ export const outsideParsers = async (folder: string): Promise<OutsideParser[]> =
   ...(await runParsers(path.join(folder, 'runs'))),
   ...(await rowParsers(path.join(folder, 'rows'))),
   ...messageParsers(),
+  ...workerMessageParsers(),
   ...answerParsers(),
 ];
