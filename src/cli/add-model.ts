@@ -45,7 +45,11 @@ export interface ModelsOptions {
 /** The model that the action needs. */
 export function named({ action, model }: ModelsOptions): string {
   if (model === undefined)
-    throw new UsageError(`unmask models ${action} needs a model; \`unmask models list\` lists them.`);
+    throw new UsageError(
+      action === 'add'
+        ? 'unmask models add needs a model: OWNER/NAME on the hub, a folder (./DIR) or a GGUF file.'
+        : `unmask models ${action} needs a model; \`unmask models list\` lists them.`,
+    );
   return model;
 }
 

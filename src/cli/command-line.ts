@@ -50,11 +50,13 @@ export interface Terminal {
 
 /** Runs a command line and returns its exit code. An error is reported in one sentence. */
 export async function commandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  const program = commands(terminal);
   try {
-    await commands(terminal).parseAsync(args, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return exit.done;
   } catch (error) {
-    const { code, message } = failure(error);
+    const command = program.commands.find((known) => known.name() === args[0]);
+    const { code, message } = failure(error, command === undefined ? 'unmask' : `unmask ${command.name()}`);
     // Commander writes help and does not wait until it is written.
     if (message === null) await terminal.out('');
     else {
@@ -154,8 +156,11 @@ function textOf({ lines, content }: CommandResult, { isTerminal }: Terminal): st
   return `${text}${isTerminal?.out ? printable(content) : content}${content.endsWith('\n') ? '' : '\n'}`;
 }
 
-/** The exit code and the printable message for an error; the message is null if the user asked for help. */
-function failure(thrown: unknown): { readonly code: number; readonly message: string | null } {
+/**
+ * The exit code and the printable message for an error; the message is null if the user asked for help. `command`: the command
+ * whose help lists the right options and arguments.
+ */
+function failure(thrown: unknown, command: string): { readonly code: number; readonly message: string | null } {
   const error = fileError(thrown);
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { code: exit.done, message: null };
@@ -165,7 +170,7 @@ function failure(thrown: unknown): { readonly code: number; readonly message: st
       .replace(/^error: /, '')
       .replace(/\s+/g, ' ')
       .replace(/\.$/, '');
-    return { code: exit.badUsage, message: `${printableLine(reason)}; see \`unmask --help\`.` };
+    return { code: exit.badUsage, message: `${printableLine(reason)}; see \`${command} --help\`.` };
   }
   const sentence = printableLine(messageOf(error));
   if (error instanceof Interrupted) return { code: exit.interrupted, message: sentence };

@@ -98,3 +98,28 @@ export function refuseWithResume({ specified }: CommandContext, ...accepted: rea
   if (first !== undefined)
     throw new UsageError(`--resume continues a run with its original options; leave out ${first}, or start a new run.`);
 }
+
+/** The actions that an option belongs to, by the option's name, such as `--to`. Options without an entry suit every action. */
+export type ActionsOfOptions = Readonly<Record<string, readonly string[]>>;
+
+/**
+ * Throws a `UsageError` if an option on the command line belongs to other actions of the command, or if `list` has an
+ * argument. Otherwise they would have no effect, and the user would not know.
+ */
+export function refuseOtherActions(
+  {
+    command,
+    action,
+    argument,
+  }: { readonly command: string; readonly action: string; readonly argument?: string | undefined },
+  actionsOf: ActionsOfOptions,
+  { specified }: CommandContext,
+): void {
+  const misplaced = specified.find((flag) => actionsOf[flag]?.includes(action) === false);
+  if (misplaced !== undefined)
+    throw new UsageError(
+      `${misplaced} belongs to unmask ${command} ${actionsOf[misplaced]?.join(' and ')}; leave it out.`,
+    );
+  if (action === 'list' && argument !== undefined)
+    throw new UsageError(`unmask ${command} list shows all ${command}; leave out ${argument}.`);
+}

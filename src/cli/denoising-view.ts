@@ -21,10 +21,7 @@ export async function showDenoising(
   terminal: NodeJS.WriteStream = process.stderr,
 ): Promise<void> {
   if (!terminal.isTTY) {
-    for (const frame of frames)
-      terminal.write(
-        `  step ${String(frame.step + 1).padStart(2)}  ${canvasLines(frame, columns, false).join(' | ')}\n`,
-      );
+    for (const line of frameLines(frames, columns)) terminal.write(`${line}\n`);
     return;
   }
   const height = canvasLines(frames[0] as Frame, columns, true).length + 1;
@@ -34,6 +31,13 @@ export async function showDenoising(
     for (const line of lines) terminal.write(`\x1b[2K  ${line}\n`);
     await delay(frameTime);
   }
+}
+
+/** One line per frame, without colours. Masked tokens are dots. */
+export function frameLines(frames: readonly Frame[], columns?: number): string[] {
+  return frames.map(
+    (frame) => `  step ${String(frame.step + 1).padStart(2)}  ${canvasLines(frame, columns, false).join(' | ')}`,
+  );
 }
 
 function canvasLines({ tokens, revealedAt, step }: Frame, columns: number | undefined, colour: boolean): string[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DecodingOptions } from '../diffusion/denoise.ts';
+import { UsageError } from '../platform/errors.ts';
 import { infillingChoices } from './answers.ts';
 import { revealSettings } from './reveal-settings.ts';
 
@@ -40,6 +41,19 @@ export const evaluationSettings = z.strictObject({
 });
 
 export type EvaluationSettings = z.infer<typeof evaluationSettings>;
+
+/** The rule of `order` that each limit belongs to. */
+const orderOf = { threshold: 'threshold', factor: 'factor', entropy_bound: 'entropy' } as const;
+
+/** Throws a `UsageError` if a limit was changed that the chosen `order` does not use. */
+export function refuseUnusedLimit(settings: Pick<EvaluationSettings, 'order' | keyof typeof orderOf>): void {
+  const defaults = evaluationSettings.parse({});
+  for (const [name, order] of Object.entries(orderOf) as [keyof typeof orderOf, EvaluationSettings['order']][])
+    if (settings[name] !== defaults[name] && settings.order !== order)
+      throw new UsageError(
+        `Setting ${name} = ${settings[name]} has no effect with order = ${settings.order}; set order=${order}, or remove ${name}.`,
+      );
+}
 
 /** Decoding options from the settings, with the model's and the task's defaults. */
 export function decodingOf(settings: EvaluationSettings, defaults: DecodingOptions, samples: number): DecodingOptions {

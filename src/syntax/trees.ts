@@ -15,6 +15,9 @@ const grammars: Readonly<Record<string, string>> = {
   css: 'css',
 };
 
+/** Whether a language, by VS Code's id, has a grammar here. */
+export const hasGrammar = (languageId: string): boolean => Object.hasOwn(grammars, languageId);
+
 /** The language id of a source file by its name; null if it is unknown. */
 export function languageOf(file: string): string | null {
   const byExtension: Readonly<Record<string, string>> = {

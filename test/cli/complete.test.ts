@@ -56,6 +56,25 @@ describe('unmask complete', () => {
     assert.ok(left === 0 || tokens.length - left >= 8, masked.join());
   });
 
+  it('without --json prints each step as a line before the completion', async () => {
+    const { frames, text } = await document([...complete('before.ts'), '--frames']);
+    const { stdout } = await unmask([...complete('before.ts'), '--frames']);
+    const lines = stdout.split('\n');
+    const steps = lines.filter((line) => /^ {2}step +\d+ {2}/.test(line));
+    assert.equal(steps.length, frames.length);
+    assert.deepEqual(lines.slice(0, steps.length), steps);
+    assert.ok(stdout.endsWith(`${text}\n`));
+  });
+
+  it('takes the language from the name of the file, and says if --language has no grammar', async () => {
+    const named = await unmask(complete('before.ts'));
+    const given = await unmask([...complete('before.ts'), '--language', 'typescript']);
+    assert.deepEqual([named.stdout, named.stderr], [given.stdout, given.stderr]);
+    const { code, stderr } = await unmask([...complete('before.ts'), '--language', 'ts']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^There is no grammar for --language ts, so syntax errors of completions are not counted\.$/m);
+  });
+
   it('reports why an editor would not show it: a model with random weights has low confidence', async () => {
     const { code, stderr } = await unmask(complete('before.ts'));
     assert.equal(code, 0, stderr);

@@ -46,7 +46,7 @@ describe('unmask eval as a job', () => {
   it('accepts another folder, and rejects invalid requests before it creates one', async () => {
     const { dir } = await document([...evaluate, '--model', 'tiny', '--limit', '2', '--runs', 'elsewhere']);
     assert.equal(path.dirname(dir), path.join(home, 'elsewhere'));
-    assert.match(await refusal(['eval'], 2), /needs --task, or --resume/);
+    assert.match(await refusal(['eval'], 2), /needs --task, --workspace, or --resume/);
     assert.match(await refusal(['eval', '--resume', 'nosuch'], 1), /There is no evaluation nosuch/);
     assert.match(await refusal([...evaluate, '--model', 'nosuch', '--runs', 'nowhere'], 1), /There is no model nosuch/);
     assert.equal(existsSync('nowhere'), false);

@@ -7,7 +7,9 @@ import { loadForInference } from '../../model/load-served.ts';
 import { Interrupted, messageOf, UsageError } from '../../platform/errors.ts';
 import { completeOnce } from '../../runtime/complete-once.ts';
 import { recordFrames } from '../../runtime/frame.ts';
+import { hasGrammar, languageOf } from '../../syntax/trees.ts';
 import { type AddCommand, type EngineOptions, engineOf, wholeNumber, withEngine } from '../command.ts';
+import { frameLines } from '../denoising-view.ts';
 
 interface CompleteOptions extends EngineOptions {
   readonly prefixFile: string;
@@ -28,6 +30,9 @@ export function addComplete(add: AddCommand): void {
           prefix: await read('--prefix-file', options.prefixFile),
           suffix: options.suffixFile === undefined ? '' : await read('--suffix-file', options.suffixFile),
         };
+        const language = options.language ?? languageOf(options.prefixFile) ?? '';
+        if (options.language !== undefined && !hasGrammar(language))
+          progress(`There is no grammar for --language ${language}, so syntax errors of completions are not counted.`);
         const resolved = await resolveModel(options.model);
         assertDenoises(resolved.config);
         const model = await loadForInference(await engineOf(options), resolved, progress);
@@ -37,7 +42,7 @@ export function addComplete(add: AddCommand): void {
           alternative,
           index: place,
           forwards,
-        } = await completeOnce(model, text, options.language ?? '', {
+        } = await completeOnce(model, text, language, {
           seed: options.seed,
           ...(options.frames ? { watch } : {}),
           checkCancelled: () => {
@@ -55,13 +60,14 @@ export function addComplete(add: AddCommand): void {
           discarded_by: discardedBy,
           ...(options.frames ? { frames: frames[place] } : {}),
         };
-        return { document, lines: [], content: alternative.text };
+        const lines = options.frames ? frameLines(frames[place] ?? []) : [];
+        return { document, lines, content: alternative.text };
       },
     ),
   )
     .requiredOption('--prefix-file <file>', 'text before the cursor')
     .option('--suffix-file <file>', 'text after the cursor')
-    .option('--language <id>', 'language id of the text, as in VS Code')
+    .option('--language <id>', 'language id of the text, as in VS Code (default: by the name of --prefix-file)')
     .option('--model <model>', 'model: a name, a checkpoint or adapter folder, or a run directory', bundledCodeModel)
     .addOption(wholeNumber('--seed <seed>', 'random seed', 0).default(0))
     .option('--frames', 'also print every denoising step');

@@ -43,6 +43,17 @@ export interface ProblemSource {
   readonly testCommand?: string | undefined;
 }
 
+/** The task of a command: `--task`, or the task `workspace` if only a workspace is given. */
+export function chosenTask({
+  task,
+  workspace,
+}: {
+  readonly task?: string;
+  readonly workspace?: string;
+}): string | undefined {
+  return task ?? (workspace === undefined ? undefined : 'workspace');
+}
+
 /**
  * The file of problems for a command; null: the task generates them. For the task `workspace`, this runs discovery
  * first.

@@ -4,7 +4,7 @@ import { findModel } from '../../catalogue/find-model.ts';
 import { evaluatedPart } from '../../evaluation/evaluated-part.ts';
 import { type AnswersEstimate, resumeEvaluation, startEvaluation } from '../../evaluation/evaluation-run.ts';
 import type { EvaluationRequest } from '../../evaluation/prepared-evaluation.ts';
-import { evaluationSettings } from '../../evaluation/settings.ts';
+import { evaluationSettings, refuseUnusedLimit } from '../../evaluation/settings.ts';
 import { gatherEvaluation, problemRowSchema, shardedEvaluation } from '../../evaluation/sharded-evaluation.ts';
 import { count } from '../../platform/amounts.ts';
 import { UsageError, UserError } from '../../platform/errors.ts';
@@ -36,7 +36,7 @@ import {
   withShards,
 } from '../shard-options.ts';
 import { activityLines, duration } from '../training-progress.ts';
-import { problemFile, testCommandOption } from './discover.ts';
+import { chosenTask, problemFile, testCommandOption } from './discover.ts';
 
 interface EvalOptions extends EngineOptions, ShardOptions {
   readonly task?: string;
@@ -61,7 +61,7 @@ interface EvalOptions extends EngineOptions, ShardOptions {
 export function addEval(add: AddCommand): void {
   withShards(
     withSettings(withEngine(add<EvalOptions>('eval', 'Evaluate a model on held-out problems of a task', evaluate)))
-      .option('--task <name>', 'task to evaluate')
+      .option('--task <name>', 'task to evaluate (default with --workspace: workspace)')
       .option('--data <file>', 'problems as JSON lines, a JSON array or CSV (default: generated held-out ones)')
       .addOption(
         new Option(
@@ -103,10 +103,11 @@ async function evaluate(options: EvalOptions, context: CommandContext): Promise<
     const dir = await findRun(root, options.resume, 'evaluations');
     return shown(await resumeEvaluation(await engineOfRun(options, await readConfiguration(dir)), dir, hooks));
   }
-  if (options.task === undefined)
-    throw new UsageError('unmask eval needs --task, or --resume with the directory of an evaluation.');
+  const task = chosenTask(options);
+  if (task === undefined)
+    throw new UsageError('unmask eval needs --task, --workspace, or --resume with the directory of an evaluation.');
   if (choice === null) refuseUnusedFolder(options);
-  const request = await requestOf({ ...options, task: options.task }, context);
+  const request = await requestOf({ ...options, task }, context);
   const engine = await engineOf(options);
   if (choice === null) return shown(await startEvaluation(engine, root, request, hooks));
   const evaluation = await shardedEvaluation(engine, request, hooks);
@@ -130,9 +131,11 @@ async function requestOf(
   if (options.heldOut && options.data === undefined)
     throw new UsageError('--held-out belongs to a file of problems; give it with --data, or leave it out.');
   const { task, samples, seed, model = bundledModelFor(task) } = options;
+  const settings = await readSettings(evaluationSettings, { file: options.config, pairs: options.set });
+  refuseUnusedLimit(settings);
   return {
     ...{ task, model, samples, seed },
-    settings: await readSettings(evaluationSettings, { file: options.config, pairs: options.set }),
+    settings,
     ...(await chosenProblems({ ...options, model }, context)),
     limit: options.limit ?? null,
     skipBroken: options.skipBroken ?? false,

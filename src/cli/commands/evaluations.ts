@@ -7,7 +7,7 @@ import { UsageError } from '../../platform/errors.ts';
 import { writeAtomic } from '../../platform/files.ts';
 import type { EvaluationReport, EvaluationSummary } from '../../protocol/evaluation.ts';
 import { deleteRun } from '../../runs/directory.ts';
-import type { AddCommand, CommandResult } from '../command.ts';
+import { type ActionsOfOptions, type AddCommand, type CommandResult, refuseOtherActions } from '../command.ts';
 import { evaluationsFolder } from './eval.ts';
 
 interface EvaluationsOptions {
@@ -31,16 +31,20 @@ const actions = {
   },
 } as const;
 
+const actionsOf: ActionsOfOptions = { '--against': ['compare'], '--format': ['export'], '--output': ['export'] };
+
 export function addEvaluations(add: AddCommand): void {
   add<EvaluationsOptions>(
     'evaluations',
     'List evaluations, or show, compare, export or delete one',
-    async (options) => {
+    async (options, context) => {
       const action = Object.hasOwn(actions, options.action)
         ? actions[options.action as keyof typeof actions]
         : undefined;
       if (!action)
         throw new UsageError(`Unknown action ${options.action}; the actions are ${Object.keys(actions).join(', ')}.`);
+      const chosen = { command: 'evaluations', action: options.action, argument: options.evaluation };
+      refuseOtherActions(chosen, actionsOf, context);
       return action(evaluationsFolder(options.runs), options);
     },
   )
@@ -48,7 +52,7 @@ export function addEvaluations(add: AddCommand): void {
     .argument('[evaluation]', 'name or folder of an evaluation')
     .option(
       '--against <evaluation>',
-      'evaluation to compare with (default: the previous one of the same task and problems)',
+      'with compare: evaluation to compare with (default: the previous one of the same task and problems)',
     )
     .option('--format <format>', `format of the export: ${exportFormats.join(' or ')}`, 'jsonl')
     .option('--output <file>', 'file for the export (default: standard output)')

@@ -16,7 +16,14 @@ import { dataHome } from '../../platform/files.ts';
 import { printableLine } from '../../protocol/printable.ts';
 import { findRun } from '../../runs/directory.ts';
 import { added, installed, type ModelsOptions, measured, modelLine, named } from '../add-model.ts';
-import { type AddCommand, type CommandContext, type CommandResult, engineOf } from '../command.ts';
+import {
+  type ActionsOfOptions,
+  type AddCommand,
+  type CommandContext,
+  type CommandResult,
+  engineOf,
+  refuseOtherActions,
+} from '../command.ts';
 
 type Action = (options: ModelsOptions, context: CommandContext) => Promise<CommandResult>;
 
@@ -30,6 +37,16 @@ const actions: Readonly<Record<string, Action>> = {
 };
 const names = Object.keys(actions).join(', ');
 
+const actionsOf: ActionsOfOptions = {
+  '--name': ['add', 'keep'],
+  '--force': ['add'],
+  '--replace': ['add'],
+  '--subfolder': ['add'],
+  '--dry-run': ['add'],
+  '--token-stdin': ['add'],
+  '--yes': ['remove'],
+};
+
 export function addModels(add: AddCommand): void {
   add<ModelsOptions>(
     'models',
@@ -37,6 +54,7 @@ export function addModels(add: AddCommand): void {
     async (options, context) => {
       const action = Object.hasOwn(actions, options.action) ? actions[options.action] : undefined;
       if (!action) throw new UsageError(`Unknown action ${options.action}; the actions are ${names}.`);
+      refuseOtherActions({ command: 'models', action: options.action, argument: options.model }, actionsOf, context);
       return action(options, context);
     },
   )
@@ -83,13 +101,13 @@ async function checked(options: ModelsOptions, context: CommandContext): Promise
       ...(milliseconds === null ? {} : { suggestion_milliseconds: Math.round(milliseconds) }),
     },
     lines: [
-      'form          KL to f32  agreement  milliseconds',
+      'form          KL, nats  agreement  ms per pass',
       ...rows.map(({ form, kl, agreement, milliseconds }) =>
         [
           form.padEnd(12),
-          kl.toFixed(4).padStart(10),
+          kl.toFixed(4).padStart(9),
           agreement.toFixed(3).padStart(10),
-          milliseconds.toFixed(1).padStart(13),
+          milliseconds.toFixed(1).padStart(12),
         ].join(' '),
       ),
       `${model} is served as ${chosen} on this machine${milliseconds === null ? '' : `, ${suggestionTimeText(milliseconds)}`}.`,

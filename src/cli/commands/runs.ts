@@ -10,7 +10,13 @@ import { changeLabels, type LabelChange } from '../../runs/labels.ts';
 import { lockHolder } from '../../runs/lock.ts';
 import { listRuns } from '../../runs/reader.ts';
 import { checkCheckpoints, setAsideCheckpoints } from '../../runs/whole-checkpoints.ts';
-import type { AddCommand, CommandContext, CommandResult } from '../command.ts';
+import {
+  type ActionsOfOptions,
+  type AddCommand,
+  type CommandContext,
+  type CommandResult,
+  refuseOtherActions,
+} from '../command.ts';
 import { exportRun, type Tracker, trackers } from '../export-run.ts';
 
 interface RunsOptions {
@@ -27,8 +33,7 @@ const requestsByAction = { pause: 'pause', resume: 'run', stop: 'stop' } as cons
 const labelActions = ['rename', 'tag', 'note'];
 const actions = ['list', ...Object.keys(requestsByAction), 'delete', 'check', ...labelActions, 'export'];
 
-/** The actions that an option belongs to. */
-const actionOf: Readonly<Record<string, string>> = { '--remove': 'tag', '--to': 'export', '--out': 'export' };
+const actionsOf: ActionsOfOptions = { '--remove': ['tag'], '--to': ['export'], '--out': ['export'] };
 
 export function addRuns(add: AddCommand): void {
   add<RunsOptions>('runs', 'List runs, or pause, resume, stop, delete, check, label or export one', runs)
@@ -41,13 +46,11 @@ export function addRuns(add: AddCommand): void {
     .option('--runs <folder>', 'folder of runs (default: in the data home)');
 }
 
-async function runs(options: RunsOptions, { specified }: CommandContext): Promise<CommandResult> {
+async function runs(options: RunsOptions, context: CommandContext): Promise<CommandResult> {
   const { action, run, words } = options;
   if (!actions.includes(action))
     throw new UsageError(`Unknown action ${action}; the actions are ${actions.join(', ')}.`);
-  const misplaced = specified.find((flag) => actionOf[flag] !== undefined && actionOf[flag] !== action);
-  if (misplaced !== undefined)
-    throw new UsageError(`${misplaced} belongs to unmask runs ${actionOf[misplaced]}; leave it out.`);
+  refuseOtherActions({ command: 'runs', action, argument: run }, actionsOf, context);
   if (words.length > 0 && !labelActions.includes(action))
     throw new UsageError(`unmask runs ${action} takes one run; leave out ${words.join(' ')}.`);
   const root = options.runs === undefined ? path.join(dataHome(), 'runs') : path.resolve(options.runs);

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { findModel } from '../../catalogue/find-model.ts';
+import { refuseUnusedLimit } from '../../evaluation/settings.ts';
 import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { dataHome } from '../../platform/files.ts';
@@ -26,7 +27,7 @@ import {
 } from '../command.ts';
 import { openQueue } from '../open-queue.ts';
 import { progressHooks } from '../training-progress.ts';
-import { problemFile, testCommandOption } from './discover.ts';
+import { chosenTask, problemFile, testCommandOption } from './discover.ts';
 
 interface TuneOptions extends EngineOptions {
   readonly task?: string;
@@ -61,15 +62,17 @@ export function addTune(add: AddCommand): void {
           const engine = await engineOfRun(options, await readConfiguration(dir));
           return withWorkers(options, context, async (hooks) => shown(await resumeTuning(engine, dir, hooks)));
         }
-        if (options.task === undefined)
-          throw new UsageError('unmask tune needs --task, or --resume with a run directory.');
-        const { tuning } = taskByName(options.task);
+        const task = chosenTask(options);
+        if (task === undefined)
+          throw new UsageError('unmask tune needs --task, --workspace, or --resume with a run directory.');
+        const { tuning } = taskByName(task);
         objectiveByName(options.objective);
         // Workers generate one group at a time.
         const batch = options.workers === undefined ? {} : { rollout_batch: 'group' };
         const defaults = { ...tuning, ...batch };
         const settings = await readSettings(tuningSettings, { file: options.config, pairs: options.set }, defaults);
-        const { task, objective, seed } = options;
+        refuseUnusedLimit(settings);
+        const { objective, seed } = options;
         const model = options.model ?? bundledModelFor(task);
         const timeLimit = options.timeLimit ?? null;
         const steps = options.steps ?? (timeLimit === null ? defaultSteps : null);
@@ -92,7 +95,7 @@ export function addTune(add: AddCommand): void {
       }),
     ),
   )
-    .option('--task <name>', 'task to tune on')
+    .option('--task <name>', 'task to tune on (default with --workspace: workspace)')
     .option('--objective <name>', 'policy-gradient method; `unmask objectives` lists them', 'spg-mixture')
     .option(
       '--model <model>',
