@@ -32,9 +32,9 @@ describe('the n-gram of code', () => {
     assert.deepEqual(await logits(folder), found);
     assert.equal((await readdir(folder)).length, 1);
     assert.deepEqual(lines.splice(0), [
-      'Encoding 1 files for the n-gram',
+      'Encoding 1 file for the n-gram',
       'Counting n-grams',
-      'Encoding 1 files for the n-gram',
+      'Encoding 1 file for the n-gram',
       'Counting n-grams',
     ]);
     assert.deepEqual(await logits(folder), found);
