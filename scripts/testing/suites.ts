@@ -40,7 +40,7 @@ export function findSuites(root: string): Suite[] {
     { name: 'checks', jobs: checks(root), concurrency: 2, prepare: async () => {} },
     {
       name: 'unit',
-      jobs: jobs((file) => !separate.some((folder) => isIn(folder)(file))),
+      jobs: longestFirst(jobs((file) => !separate.some((folder) => isIn(folder)(file)))),
       concurrency: 2,
       prepare: async () => {},
     },
@@ -77,6 +77,14 @@ export function findSuites(root: string): Suite[] {
     },
   ];
 }
+
+/** Files that take about a minute. They run first, so that the last job of all is a short one. */
+const longFiles = ['test/tuning/objectives-on-tasks.test.ts', 'test/bench/bench.test.ts', 'test/cli/start.test.ts'];
+
+const longestFirst = (jobs: readonly Job[]): Job[] => [
+  ...jobs.filter(({ name }) => longFiles.includes(name)),
+  ...jobs.filter(({ name }) => !longFiles.includes(name)),
+];
 
 /** Folders of tests that compare model outputs, or results that depend on them. */
 const roundingFolders = [
