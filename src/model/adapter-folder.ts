@@ -25,8 +25,6 @@ import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensor
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
 
-/** The file of an adapter's weights. */
-export const adapterWeightsFile = (folder: string): string => path.join(folder, weightsFile);
 /**
  * Records what PEFT's format does not: the digest and the precision of the weights that the adapter was trained on, and what
  * the adapter changes in the configuration of a base that it converts.

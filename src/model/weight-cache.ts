@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { WeightFile } from '../engine/engine.ts';
 import { dataHome } from '../platform/files.ts';
 import { packageVersion } from '../platform/package-root.ts';
-import { adapterWeightsFile } from './adapter-folder.ts';
+import { adapterFiles } from './adapter-folder.ts';
 import type { ServingPrecision } from './serving-precision.ts';
 import { weightFiles } from './stored-weights.ts';
 
@@ -26,7 +26,7 @@ export const weightCacheFolder = (): string => path.join(dataHome(), 'cache', 'w
 /**
  * Where the weights of the checkpoint in `folder` are cached in a precision; with `adapter`, those into which the adapter in that
  * folder is merged. The name is made of the version of Unmask, the precision with its smoothing, and the location, size and time of
- * the weight files. `onFailure` receives one sentence if the file cannot be written.
+ * the weight files and of the adapter's files. `onFailure` receives one sentence if the file cannot be written.
  */
 export async function cachedWeights(
   folder: string,
@@ -38,7 +38,9 @@ export async function cachedWeights(
 ): Promise<WeightFile> {
   const hash = createHash('sha256').update(`${packageVersion()} ${precision}`);
   const files = await weightFiles(folder);
-  for (const file of adapter === undefined ? files : [...files, adapterWeightsFile(adapter)]) {
+  for (const file of adapter === undefined
+    ? files
+    : [...files, ...adapterFiles.map((name) => path.join(adapter, name))]) {
     const { size, mtimeMs } = await stat(file);
     hash.update(`${await realpath(file)} ${size} ${mtimeMs}`);
   }

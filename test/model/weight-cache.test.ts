@@ -3,9 +3,11 @@ import { mkdtemp, open, readdir, rm, stat, truncate, utimes, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { writeAdapter } from '../../src/model/adapter-folder.ts';
 import { LanguageModel } from '../../src/model/language-model.ts';
 import { cachedWeights, listCachedWeights, removeLeastUsed, weightCacheFolder } from '../../src/model/weight-cache.ts';
 import { assertNear } from './assert-near.ts';
+import { adapted } from './tiny-adapter.ts';
 import { oneThread, tinyCheckpoint, writeTinyCheckpoint } from './tiny-model.ts';
 
 const engine = oneThread();
@@ -116,6 +118,18 @@ describe('the cache of weights', () => {
     assert.notEqual(await name('f32'), first);
     await utimes(path.join(model, 'model.safetensors'), 1, 1);
     assert.notEqual(await name('w8a8'), first);
+  });
+
+  it('has another file for a merged adapter, and for one whose scale was changed', async () => {
+    const model = await writeTinyCheckpoint(path.join(folder, 'base'));
+    const adapter = path.join(folder, 'adapter');
+    await writeAdapter(adapter, adapted(checkpoint).adapter);
+    const name = async () => (await cachedWeights(model, { precision: 'w8a8' }, { adapter })).path;
+    const first = await name();
+    assert.equal(await name(), first);
+    assert.notEqual((await cachedWeights(model, { precision: 'w8a8' })).path, first);
+    await utimes(path.join(adapter, 'adapter_config.json'), 1, 1);
+    assert.notEqual(await name(), first);
   });
 
   it('removes the files that were used least recently, but not the one in use', async () => {
