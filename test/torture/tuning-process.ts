@@ -156,8 +156,15 @@ async function request(place: Place, want: RunRequest, ended: AbortSignal): Prom
   }
 }
 
+/** Waits until a run has paused. Its status cannot be read while the process creates it. */
 async function pausedState(place: Place, ended: AbortSignal): Promise<void> {
-  while ((await readStatus((await runOf(place))!)).state !== 'paused') await delay(20, undefined, { signal: ended });
+  for (;;) {
+    const status = await runOf(place)
+      .then((dir) => readStatus(dir!))
+      .catch(() => null);
+    if (status?.state === 'paused') return;
+    await delay(20, undefined, { signal: ended });
+  }
 }
 
 /** Lets a process allocate only `bytes` more (Linux). */
