@@ -182,7 +182,9 @@ describe('a run with workers', () => {
         [1, 1],
       ],
     );
-    assert.ok(events.every((metrics) => metrics['off_policy/dropped'] === 0 && metrics['time/wait_for_rollouts']! >= 0));
+    assert.ok(
+      events.every((metrics) => metrics['off_policy/dropped'] === 0 && metrics['time/wait_for_rollouts']! >= 0),
+    );
     assert.equal(JSON.parse(await readFile(path.join(dir, 'run.json'), 'utf8')).settings.staleness, 1);
   });
 
