@@ -17,7 +17,7 @@ export interface OperatorTime {
   readonly share: number;
 }
 
-const steps = 6;
+const steps = 3;
 
 /** Profiles a training step with ONNX Runtime's own profiler on its CPU provider. The slowest operators come first. */
 export async function profileTrainingStep(puzzleModel: string): Promise<OperatorTime[]> {

@@ -31,6 +31,10 @@ const longestEdit = 1_000;
  */
 export class EditLog {
   #version: number;
+  /**
+   * Edits of several changes with all that these touched, also what is there again: "t" in "count", deleted and replaced by "tally" letter
+   * by letter. Otherwise the next letter would not touch the edit.
+   */
   #edits: RecentEdit[] = [];
   #undone: Omit<RecentEdit, 'time'>[] = [];
   #changes: LoggedChange[] = [];
@@ -48,7 +52,7 @@ export class EditLog {
 
   /** The oldest first. Their places do not overlap. */
   get edits(): readonly RecentEdit[] {
-    return [...this.#edits];
+    return this.#edits.map(({ start, before, after, time }) => ({ ...reduced(start, before, after), time }));
   }
 
   /**
@@ -145,8 +149,8 @@ export class EditLog {
     const before = text.slice(start, last.start) + last.before + text.slice(lastEnd, end);
     const grown = change.text.length - (change.end - change.start);
     const after = applyEdit(text, change).slice(start, end + grown);
-    if (before === after) this.#undone.push({ start: last.start, before: last.before, after: last.after });
-    else this.#edits.push({ ...reduced(start, before, after), time });
+    if (before === after) this.#undone.push(reduced(last.start, last.before, last.after));
+    else this.#edits.push({ start, before, after, time });
   }
 
   /** Moves the edits that a change does not touch, and forgets the others. */

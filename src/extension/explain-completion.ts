@@ -37,7 +37,7 @@ export function explanation(trace: CompletionTrace | null): string {
       ? []
       : [
           '',
-          `The model read ${count(trace.contextTokens ?? 0, 'token')} around the cursor and took ${count(trace.forwards, 'forward pass', 'forward passes')}, ${trace.tokensPerForward?.toFixed(1)} tokens per pass.`,
+          `${trace.model ?? 'The model'} read ${count(trace.contextTokens ?? 0, 'token')} around the cursor and took ${count(trace.forwards, 'forward pass', 'forward passes')}, ${trace.tokensPerForward?.toFixed(1)} tokens per pass.`,
         ];
   const times = Object.entries(milliseconds).map(
     ([phase, value]) => `  ${phase.padEnd(8)} ${value.toFixed(0).padStart(6)} ms`,

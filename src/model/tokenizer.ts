@@ -121,7 +121,15 @@ export class Tokenizer {
 
   /** Encodes plain text. A part that looks like a special token is encoded as text. */
   encode(text: string): number[] {
-    return this.#plainParts(text).flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
+    return this.#plainParts(text).flatMap((part) => this.#encodePart(part));
+  }
+
+  /** Encodes a text as the library does. Throws a `UserError` if a part of it has no token, for which the library returns no id. */
+  #encodePart(text: string): number[] {
+    const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false });
+    if (ids.every(Number.isInteger)) return ids;
+    const shown = JSON.stringify(text.slice(0, 40));
+    throw new UserError(`The model's tokenizer has no token for a part of ${shown}; restore its tokenizer.json.`);
   }
 
   /**
@@ -136,7 +144,7 @@ export class Tokenizer {
     const parts = this.#plainParts(text.slice(from, to));
     parts[0] = text.slice(0, from) + (parts[0] ?? '');
     parts.push((parts.pop() as string) + text.slice(to));
-    return parts.flatMap((part) => this.#tokenizer.encode(part, { add_special_tokens: false }).ids);
+    return parts.flatMap((part) => this.#encodePart(part));
   }
 
   /** Decodes tokens. Special tokens (end of text, mask, padding) are omitted by default. */

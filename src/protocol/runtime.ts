@@ -99,6 +99,8 @@ export interface CompletionTrace {
   readonly source: 'model' | 'copies' | 'cache' | 'prefetch' | null;
   readonly multiline: boolean | null;
   readonly alternatives: readonly TracedAlternative[];
+  /** The model that wrote alternatives; null if none did. */
+  readonly model: string | null;
   readonly contextTokens: number | null;
   readonly forwards: number | null;
   readonly tokensPerForward: number | null;

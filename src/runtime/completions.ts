@@ -26,6 +26,8 @@ export interface CompletionDependencies {
   readonly scheduler: Scheduler;
   /** Runs the model; throws a `UserError` if no model that completes code is available. */
   readonly infill: (request: InfillRequest, hooks: InfillHooks) => Promise<InfillResult>;
+  /** The name of the model that fills gaps. */
+  readonly modelName?: () => string;
   /** Reads the context of a request that may follow, if the model keeps it; default: never. */
   readonly readAhead?: (request: InfillRequest, hooks: Pick<InfillHooks, 'checkCancelled'>) => Promise<void>;
   readonly now: () => number;
@@ -295,6 +297,7 @@ export class Completions {
     const judged = await this.#judgeInOrder(infilled, path, judge);
     const written = infilled.alternatives.reduce((sum, { length }) => sum + length + 1, 0);
     const work: ModelWork = {
+      name: this.#dependencies.modelName?.() ?? null,
       contextTokens: infilled.contextTokens,
       forwards: infilled.forwards,
       tokensPerForward: written / infilled.forwards,

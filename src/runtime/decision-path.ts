@@ -10,6 +10,8 @@ export interface CompletionResult {
 
 /** How much the model computed for a request. */
 export interface ModelWork {
+  /** The name of the model; null if it has none. */
+  readonly name: string | null;
   readonly contextTokens: number;
   readonly forwards: number;
   readonly tokensPerForward: number;
@@ -103,6 +105,7 @@ export class DecisionPath {
       source: this.#source,
       multiline: this.#multiline,
       alternatives: this.#result?.alternatives ?? [],
+      model: this.#result?.model?.name ?? null,
       contextTokens: this.#result?.model?.contextTokens ?? null,
       forwards: this.#source === 'model' ? (this.#result?.model?.forwards ?? null) : 0,
       tokensPerForward: this.#result?.model?.tokensPerForward ?? null,

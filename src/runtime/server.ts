@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -122,6 +123,7 @@ export function serve(connection: Connection, infiller?: CompletionDependencies[
       : {
           unreadLanguage: (languageId: string) => residency.unreadLanguage(languageId),
           gate: () => residency.gate(),
+          modelName: () => path.basename(state.settings.model),
         }),
     settings: () => state.settings.completions,
     snoozedUntil: () => state.snoozedUntil,

@@ -8,7 +8,7 @@ import { readSafetensors, writeSafetensors } from '../model/safetensors.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import { replaceWithDigest } from '../platform/folder-digests.ts';
-import { latestCheckpoint } from '../runs/checkpoints.ts';
+import { latestCheckpoint, retainCheckpoints } from '../runs/checkpoints.ts';
 import { stepOf } from '../runs/layout.ts';
 import type { RunWriter } from '../runs/writer.ts';
 import { resumableState, trainingState } from './trainer.ts';
@@ -42,7 +42,9 @@ export interface TrainingState {
 }
 
 /** Writes the checkpoint of the step in `progress`, with everything that is needed to continue training from it. */
-export async function saveCheckpoint({ run, model, method, progress, keepCheckpoints }: TrainingState): Promise<void> {
+export async function saveCheckpoint(state: TrainingState): Promise<void> {
+  const { run, model, method, progress } = state;
+  const { last: keep, best } = retained(state);
   await run.checkpoint(
     progress.step,
     async (folder) => {
@@ -54,15 +56,26 @@ export async function saveCheckpoint({ run, model, method, progress, keepCheckpo
       await writeJson(path.join(folder, progressFile), progress);
       await model.save(folder);
     },
-    { best: progress.best?.step ?? null, ...(keepCheckpoints === undefined ? {} : { keep: keepCheckpoints }) },
+    { keep, best },
   );
 }
 
-/** Updates `state.json` of the checkpoint that has been written for the step in `progress`. */
-export async function noteProgress(run: string, progress: TrainingProgress): Promise<void> {
-  const last = await latestCheckpoint(run);
-  if (last?.step === progress.step) await replaceWithDigest(last.dir, progressFile, progress);
+/**
+ * Updates `state.json` of the checkpoint that has been written for the step in `progress`, and removes the checkpoints that are
+ * no longer kept: another step may be the best one now, or a process was killed before it removed them.
+ */
+export async function noteProgress(state: Pick<TrainingState, 'run' | 'progress' | 'keepCheckpoints'>): Promise<void> {
+  const { run, progress } = state;
+  const last = await latestCheckpoint(run.dir);
+  if (last?.step !== progress.step) return;
+  await replaceWithDigest(last.dir, progressFile, progress);
+  await retainCheckpoints(run.dir, retained(state));
 }
+
+const retained = ({ progress, keepCheckpoints = 3 }: Pick<TrainingState, 'progress' | 'keepCheckpoints'>) => ({
+  last: keepCheckpoints,
+  best: progress.best?.step ?? null,
+});
 
 /** The progress of training at a checkpoint, and the state of the optimiser and the method. */
 export async function readProgress(checkpoint: string): Promise<{

@@ -7,7 +7,7 @@ import type { SampleRecord } from '../protocol/sample.ts';
 import { evaluationsOf, readEvents } from '../runs/reader.ts';
 import type { JobHooks, RunningJob, WorkContext } from '../runs/run-job.ts';
 import { StepDeadline } from './step-deadline.ts';
-import { noteProgress, saveCheckpoint, type TrainingProgress } from './training-checkpoint.ts';
+import { noteProgress, saveCheckpoint, type TrainingProgress, type TrainingState } from './training-checkpoint.ts';
 
 /** What one optimiser step reports. */
 export interface TrainedStep {
@@ -226,7 +226,7 @@ class TrainingLoop {
     if (score === undefined || score <= (best?.score ?? Number.NEGATIVE_INFINITY)) return;
     this.#progress = { ...this.#progress, best: { step, score } };
     // The checkpoint of this step may have been written before the evaluation, so its record of the best is updated.
-    if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
+    if (this.#saved === step) await noteProgress(this.#state());
   }
 
   /**
@@ -251,12 +251,16 @@ class TrainingLoop {
   async #save({ evenFirst = false } = {}): Promise<void> {
     const { step } = this.#progress;
     if (step === 0 && !evenFirst) return;
+    if (this.#saved === step) await noteProgress(this.#state());
+    else await saveCheckpoint(this.#state());
+    this.#saved = step;
+  }
+
+  #state(): TrainingState {
     const { job, model, method, schedule } = this.#training;
     const { keep_checkpoints: keep } = schedule;
     const state = { run: job.run, model, method, progress: this.#progress };
-    if (this.#saved === step) await noteProgress(job.run.dir, this.#progress);
-    else await saveCheckpoint({ ...state, ...(keep === undefined ? {} : { keepCheckpoints: keep }) });
-    this.#saved = step;
+    return keep === undefined ? state : { ...state, keepCheckpoints: keep };
   }
 }
 

@@ -14,15 +14,18 @@ import { type ChangedFile, runTests } from './run-tests.ts';
 import type { TestRunner } from './runners/runner.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { CoveringTests } from './tested-function.ts';
-import type { Verdict } from './verdict.ts';
+import { passRate, type TestResult, type Verdict } from './verdict.ts';
 import { VerdictCache, verdictKey } from './verdict-cache.ts';
 
-/** Changed test files, and what the original function does in them. */
-export interface ChangedTests {
-  readonly files: readonly ChangedFile[];
-  /** The covering tests that the original function fails and passes. */
+/** The tests that a correct function fails and passes after they were changed. */
+export interface ChangedResults {
   readonly failing: readonly string[];
   readonly passing: readonly string[];
+}
+
+/** Changed test files, and what the original function does in them. */
+export interface ChangedTests extends ChangedResults {
+  readonly files: readonly ChangedFile[];
 }
 
 export interface TestSetup {
@@ -118,4 +121,41 @@ async function passedBy(
     return (await runTests(sandbox, snapshot, runner, request, signal)).verdict;
   });
   return verdict.outcome === 'scored' ? verdict.tests.filter(({ passed }) => passed).map(({ id }) => id) : null;
+}
+
+/** Of the candidates that pass some of the tests, one in this number is checked. All candidates that pass all tests are checked. */
+const sampled = 4;
+
+/** Whether a verdict is checked by changed tests. The sample is chosen by content, so that a resumed run checks the same candidates. */
+export function isChecked(verdict: Verdict, contentKey: string): boolean {
+  const share = passRate(verdict);
+  if (share === null || share === 0) return false;
+  return share === 1 || Number.parseInt(contentKey.slice(0, 8), 16) % sampled === 0;
+}
+
+/**
+ * The verdict on a candidate whose result is forged, which the changed tests show; null if they do not. A run that a limit or this
+ * machine ended shows nothing.
+ */
+export function forgedVerdictOf(
+  changed: ChangedResults,
+  before: Extract<Verdict, { outcome: 'scored' }>,
+  again: Verdict,
+): Verdict | null {
+  const reason = forgery(changed, before.tests, again);
+  return reason === null ? null : { outcome: 'failed', reason, late: false, forged: true, seconds: before.seconds };
+}
+
+function forgery(changed: ChangedResults, before: readonly TestResult[], again: Verdict): string | null {
+  if (again.outcome === 'broken' || (again.outcome === 'failed' && again.late)) return null;
+  if (again.outcome === 'failed') return `its tests ended differently when they were repeated: ${again.reason}`;
+  const passed = new Set(again.tests.filter((test) => test.passed).map(({ id }) => id));
+  const passedBefore = new Set(before.filter((test) => test.passed).map(({ id }) => id));
+  const forged = changed.failing.find((id) => passedBefore.has(id) && passed.has(id));
+  if (forged !== undefined)
+    return `it also passes ${forged} with another expected value, which the original function fails, so its results did not decide`;
+  const lost = changed.passing.find((id) => passedBefore.has(id) && !passed.has(id));
+  return lost !== undefined
+    ? `${lost} fails in another order of the tests, in which the original function passes`
+    : null;
 }

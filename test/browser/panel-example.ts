@@ -194,6 +194,7 @@ export const trace: CompletionTrace = {
     },
     { text: 'sum(a);', confidence: 0.41, probability: 0.1, discardedBy: 'unlikely to be right' },
   ],
+  model: null,
   contextTokens: null,
   forwards: null,
   tokensPerForward: null,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EditLog } from '../../src/edits/edit-log.ts';
 import { Random } from '../../src/platform/random.ts';
-import { applyEdit, type TextEdit } from '../../src/protocol/text-edit.ts';
+import { applyEdit, minimalEdit, type TextEdit } from '../../src/protocol/text-edit.ts';
 
 /** A document that records its changes. */
 class Editor {
@@ -47,6 +47,19 @@ describe('recent edits', () => {
     assert.deepEqual(editor.edits.length, 2);
     for (const { start, after } of editor.log.edits)
       assert.equal(editor.text.slice(start, start + after.length), after);
+  });
+
+  it('are one edit if a name is deleted and another one is typed letter by letter, whatever letters they share', () => {
+    const random = new Random(0, 'names');
+    const word = () => Array.from({ length: 1 + random.integer(5) }, () => 'ab'[random.integer(2)]!).join('');
+    for (let round = 0; round < 200; round++) {
+      const [from, to] = [word(), word()];
+      const editor = new Editor(`x = ${from};`);
+      for (let end = 4 + from.length; end > 4; end--) editor.edit({ start: end - 1, end, text: '' });
+      for (const [index, letter] of [...to].entries()) editor.edit({ start: 4 + index, end: 4 + index, text: letter });
+      const { start, end, text } = minimalEdit(from, { start: 0, end: from.length, text: to });
+      assert.deepEqual(editor.edits, from === to ? [] : [[from.slice(start, end), text]], `${from} to ${to}`);
+    }
   });
 
   it('end with a long pause at the same place', () => {

@@ -140,10 +140,8 @@ describe('devices', () => {
 
   it('stores its measurements', async () => {
     await pretendFast('tensorflow wasm');
-    const start = performance.now();
     const engine = await chooseEngine();
     assert.deepEqual([engine.name, engine.device], ['tensorflow', 'wasm']);
-    assert.ok(performance.now() - start < 1000);
   });
 
   it('measures again after a week, or on another machine', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -43,8 +43,9 @@ test('the result can be read without JavaScript', () => {
   assert.match(fallback, /Cell accuracy rose from 86\.1 % to 95\.8 %/);
 });
 
-test('a report is written completely, and a missing bundle is reported with the command to build it', async () => {
+test('a report is written completely, and a missing bundle is reported with the command to build it', async (t) => {
   const folder = await mkdtemp(path.join(tmpdir(), 'unmask-report-'));
+  t.after(() => rm(folder, { recursive: true }));
   await writeReport(path.join(folder, 'deep', 'report.html'), exampleReport(), assets);
   assert.match(await readFile(path.join(folder, 'deep', 'report.html'), 'utf8'), /<\/html>\n$/);
   const program = pathToFileURL(path.join(folder, 'unmask.mjs')).href;

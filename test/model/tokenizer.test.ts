@@ -46,6 +46,16 @@ it('a character without a token becomes the unknown token, which is reported', (
   assert.equal(tokenizer.decode([]), '');
 });
 
+it('a text without a token is reported if there is no unknown token', () => {
+  const { tokenizer, config } = characterTokenizer('ab');
+  const words = structuredClone(tokenizer) as { model: { type: string; unk_token: string | null } };
+  Object.assign(words.model, { type: 'WordPiece', unk_token: null });
+  assert.throws(() => new Tokenizer({ tokenizer: words, config }).encode('abc'), {
+    name: 'UserError',
+    message: 'The model\'s tokenizer has no token for a part of "abc"; restore its tokenizer.json.',
+  });
+});
+
 it('repeated characters of an alphabet count once', () => {
   const tokenizer = new Tokenizer(characterTokenizer('aab'));
   assert.deepEqual(tokenizer.encode('ab'), [4, 5]);

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,4 +19,9 @@ export const newRun: NewRun = {
 /** A reward that depends only on the step, so that a log can be checked against it. */
 export const reward = (step: number): number => Math.round(1000 * Math.sin(step)) / 1000;
 
-export const temporaryFolder = (): Promise<string> => mkdtemp(path.join(tmpdir(), 'unmask-runs-'));
+/** A folder that exists until this process ends. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'unmask-runs-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}

@@ -27,6 +27,10 @@ afterEach(async () => {
 
 type Changes = Omit<SandboxJob, 'command'>;
 
+/** The longest time that a run may take, in seconds, so that a loaded machine passes too. The limit of a `patient` run is above it. */
+const soon = 30;
+const patient = { seconds: 2 * soon };
+
 const shell = (script: string, changes: Changes = {}): Promise<SandboxRun> =>
   sandbox.run({ command: ['/bin/sh', '-c', script], ...changes });
 
@@ -190,7 +194,7 @@ for (const grouped of [true, false]) {
     it('is stopped if it forks without end', async () => {
       const run = await shell(`bomb() { bomb | bomb & }; bomb; sleep ${machine.mark}`, { limits: { seconds: 2 } });
       assert.notEqual(run.broken === null && run.code === 0, true, 'the run must not end normally');
-      assert.ok(run.seconds < 5, `${run.seconds}`);
+      assert.ok(run.seconds < soon, `${run.seconds}`);
     });
 
     it('cannot start too many processes', async () => {
@@ -219,35 +223,37 @@ for (const grouped of [true, false]) {
 describe('a candidate that attacks processes', () => {
   it('cannot leave a daemon', async () => {
     const script = `(setsid sleep ${machine.mark} </dev/null >/dev/null 2>&1 3>&- &) ; echo gone`;
-    const { code, stdout, seconds } = await shell(script);
+    const { code, stdout, seconds } = await shell(script, { limits: patient });
     assert.deepEqual([code, stdout], [0, 'gone\n']);
-    assert.ok(seconds < 5, `${seconds}`);
+    assert.ok(seconds < soon, `${seconds}`);
   });
 
   it('cannot leave a daemon that holds its pipes', async () => {
-    const { code, seconds } = await shell(`setsid sleep ${machine.mark} & exit 0`);
+    const { code, seconds } = await shell(`setsid sleep ${machine.mark} & exit 0`, { limits: patient });
     assert.equal(code, 0);
-    assert.ok(seconds < 5, `${seconds}`);
+    assert.ok(seconds < soon, `${seconds}`);
   });
 
   it('is killed if it ignores every signal that can be ignored', async () => {
     const script = `for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU']) process.on(name, () => {}); setInterval(() => {}, 1000, '${machine.mark}')`;
     const { broken, signal, seconds } = await node(script, { limits: { seconds: 1 } });
     assert.deepEqual([broken, signal], ['time', 'SIGKILL']);
-    assert.ok(seconds < 3, `${seconds}`);
+    assert.ok(seconds < soon, `${seconds}`);
   });
 
   it('is stopped if it computes forever', async () => {
     const script = `process.on('SIGXCPU', () => {}); for (;;);`;
-    const { broken, code, seconds } = await node(script, { limits: { cpuSeconds: 1, seconds: 20 } });
+    const { broken, code, seconds } = await node(script, { limits: { cpuSeconds: 1, ...patient } });
     assert.equal(broken, null, 'the limit on CPU time ends it before the wall clock does');
     assert.notEqual(code, 0);
-    assert.ok(seconds < 15, `${seconds}`);
+    assert.ok(seconds < soon, `${seconds}`);
   });
 
   it('cannot signal any process outside', async () => {
-    const { seconds } = await shell(`sleep ${machine.mark} & kill -9 -1; kill -9 1; kill -9 ${process.pid}`);
-    assert.ok(seconds < 5, 'it found only its own processes');
+    const { seconds } = await shell(`sleep ${machine.mark} & kill -9 -1; kill -9 1; kill -9 ${process.pid}`, {
+      limits: patient,
+    });
+    assert.ok(seconds < soon, 'it found only its own processes');
   });
 
   it('cannot create namespaces or mounts, or gain capabilities', async () => {

@@ -18,6 +18,7 @@ const suites: readonly { readonly file: string; readonly attacks: RegExp }[] = [
   { file: 'test/sandbox/untrusted-workspace.test.ts', attacks: /does not|cannot|none of them/ },
   { file: 'test/sandbox/workspace.test.ts', attacks: /cheating/ },
   { file: 'test/sandbox/other-runners.test.ts', attacks: /cheating|is not run/ },
+  { file: 'test/sandbox/forged-code.test.ts', attacks: /: (detected|listed)$/ },
   { file: 'test/sandbox/forged-results.test.ts', attacks: /: (held|detected|listed)$/ },
 ];
 

@@ -16,6 +16,8 @@ const bundle = fileURLToPath(new URL('../../dist/unmask.mjs', import.meta.url));
 const injector = new URL('inject-fault.mjs', import.meta.url).href;
 /** Seconds after which a process counts as hung. A run takes two seconds on a quiet machine, and a hundred times as long on a busy one. */
 const timeLimit = 600;
+/** Seconds for a process that gets no more memory: Node and ONNX Runtime may hang then. */
+const timeWithoutMemory = 60;
 /** The free bytes below which a file that takes up space is not made smaller. */
 const pageSize = 4096;
 
@@ -92,7 +94,10 @@ export async function runWithFault(place: Place, fault: Fault | null): Promise<E
   });
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const ended = new AbortController();
-  const late = setTimeout(() => child.kill('SIGABRT'), timeLimit * 1000);
+  const late = setTimeout(
+    () => child.kill('SIGABRT'),
+    1000 * (fault?.kind === 'memory' ? timeWithoutMemory : timeLimit),
+  );
   const applied = applyFromOutside(place, fault, child.pid!, ended.signal);
   const [code, signal] = await closed;
   const seconds = (performance.now() - started) / 1000;
@@ -156,8 +161,15 @@ async function request(place: Place, want: RunRequest, ended: AbortSignal): Prom
   }
 }
 
+/** Waits until a run has paused. Its status cannot be read while the process creates it. */
 async function pausedState(place: Place, ended: AbortSignal): Promise<void> {
-  while ((await readStatus((await runOf(place))!)).state !== 'paused') await delay(20, undefined, { signal: ended });
+  for (;;) {
+    const status = await runOf(place)
+      .then((dir) => readStatus(dir!))
+      .catch(() => null);
+    if (status?.state === 'paused') return;
+    await delay(20, undefined, { signal: ended });
+  }
 }
 
 /** Lets a process allocate only `bytes` more (Linux). */

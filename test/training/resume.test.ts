@@ -179,6 +179,15 @@ describe('a tuning run', () => {
         for (const [name, { data }] of base) assert.deepEqual(carried.get(`${reference}.${name}`)?.data, data, name);
     });
 
+  it('removes checkpoints that a killed process was about to remove, even if no step is left', async () => {
+    const request = tinyTuning(model, { steps: 3 }, { keep_checkpoints: 1, evaluate_every: 0 });
+    const dir = await stoppedAfter(3, 'signal', request);
+    const [last] = await listCheckpoints(dir);
+    await cp(last!.dir, path.join(path.dirname(last!.dir), 'step-000002'), { recursive: true });
+    await resumeTuning(oneThread(), dir);
+    assert.deepEqual(await listCheckpoints(dir), [last]);
+  });
+
   it("with an adapter on another run's checkpoint keeps that checkpoint as long as it exists", async () => {
     const other = await stoppedAfter(3, 'signal', tinyTuning(model, {}, { keep_checkpoints: 1 }));
     const settings = { adapter: 'lora', lora_r: 2, evaluate_every: 0 };

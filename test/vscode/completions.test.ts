@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
+import { addGguf } from '../../src/catalogue/add-gguf.ts';
+import { publishedBase } from '../../src/catalogue/published-bases.ts';
 import { RunWriter } from '../../src/runs/writer.ts';
+import { smollm2 } from '../model/smollm2.ts';
 import { newRun } from '../runs/example.ts';
 import { extensionPackage } from './extension-package.ts';
 import { knownSource, memorisedModel } from './memorised-model.ts';
@@ -22,15 +25,19 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
   let folder: string;
   let workbench: Workbench;
   let page: Page;
+  const machineSettings: Record<string, string> = { 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-completions-test-'));
     const workspace = path.join(folder, 'workspace');
     await mkdir(workspace);
     for (const name of ['tab.ts', 'word.ts', 'off.ts', 'room.ts', 'back.ts', 'crash.ts'])
       await writeFile(path.join(workspace, name), unfinished);
+    await writeFile(
+      path.join(workspace, 'sum.py'),
+      'def add(a, b):\n    """Return the sum of a and b."""\n    return\n',
+    );
     await writeFile(path.join(workspace, 'cycle.ts'), knownSource.replace('width * height;', halfKnown.slice(0, -1)));
-    const model = await memorisedModel();
-    const machineSettings = { 'unmask.model': model, 'unmask.engine': 'onnx', 'unmask.device': 'cpu' };
+    machineSettings['unmask.model'] = await memorisedModel();
     const settings = { 'unmask.completions.alternatives': 10 };
     workbench = await Workbench.start({ install: [await extensionPackage()], machineSettings, settings });
     page = await workbench.open(workspace);
@@ -127,5 +134,19 @@ describe('completions in the installed package', { timeout: 400_000 }, () => {
     await status.waitFor({ state: 'detached' });
     await openAt(page, 'back.ts', 3);
     await typeUntilSuggested(workbench, page, ' ', 'width * height;');
+  });
+
+  it('come from a converted model when it is chosen', async (t) => {
+    const found = await smollm2();
+    if ('missing' in found) return t.skip(found.missing);
+    process.env.UNMASK_HOME = workbench.home;
+    const base = publishedBase('unmask-smollm2-135m')!;
+    await addGguf({ file: found.file, name: base.name, signal: t.signal, progress: () => {} });
+    const settings = { ...machineSettings, 'unmask.model': 'unmask-smollm2-135m' };
+    await writeFile(path.join(workbench.profile, 'user', 'Machine', 'settings.json'), JSON.stringify(settings));
+    await openAt(page, 'sum.py', 3);
+    await typeUntilSuggested(workbench, page, ' ', 'a + b');
+    await runCommand(workbench, page, 'Unmask: Explain Last Completion');
+    await page.locator('.view-line', { hasText: 'unmask-smollm2-135m' }).first().waitFor();
   });
 });

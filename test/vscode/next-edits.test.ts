@@ -15,6 +15,8 @@ const files = {
   'dismiss.ts': 'var height\nuse(height);\n',
   'list.ts': 'var width\nuse(width);\n',
   'stale.ts': 'var depth\nuse(depth);\n',
+  'cursors.ts': 'var count\nuse(count);\nend();\n',
+  'automatic.ts': 'first + old\nfirst + old\nfirst + old\nfirst + old\n',
 } as const;
 
 /** Next edits as a user sees them, from the installed package. They need no model. */
@@ -22,13 +24,13 @@ describe('next edits in the installed package', { timeout: 400_000 }, () => {
   let folder: string;
   let workbench: Workbench;
   let page: Page;
+  const settings = { 'editor.quickSuggestions': false, 'unmask.completions.enabled': false };
   const status = () => page.locator('.statusbar-item[aria-label^="Next edit"]');
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'unmask-next-edits-test-'));
     const workspace = path.join(folder, 'workspace');
     await mkdir(workspace);
     for (const [name, text] of Object.entries(files)) await writeFile(path.join(workspace, name), text);
-    const settings = { 'editor.quickSuggestions': false, 'unmask.completions.enabled': false };
     workbench = await Workbench.start({ install: [await extensionPackage()], settings });
     page = await workbench.open(workspace);
     await page.locator('.statusbar-item[aria-label*="Completions are off"]').waitFor({ timeout: 60_000 });
@@ -166,5 +168,48 @@ describe('next edits in the installed package', { timeout: 400_000 }, () => {
     await isAt(2);
     await page.keyboard.press('Tab');
     await hasLine('use(price)');
+  });
+
+  it('leave the keys to two cursors, whose edits lead to no next edit', async () => {
+    await rename('cursors.ts', 'count', 'tally');
+    await show('Rename count to tally');
+    await runCommand(workbench, page, 'Add Cursor Below');
+    await page.locator('.statusbar-item', { hasText: '2 selections' }).waitFor();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('Tab');
+    await hasLine('  var tally');
+    assert.match(await editorText(page), /^ +var tally\n +use\(count\);\nend\(\);$/m);
+    await page.keyboard.type('x');
+    await page.keyboard.press('Control+Alt+Enter');
+    await page.locator('.statusbar-item', { hasText: 'No next edit.' }).waitFor();
+    assert.equal(await status().count(), 0);
+  });
+
+  it('are shown without a command if the setting says so', async () => {
+    const machine = path.join(workbench.profile, 'user', 'Machine', 'settings.json');
+    await writeFile(machine, JSON.stringify({ 'unmask.nextEdits': 'automatic' }));
+    await rename('automatic.ts', 'old', 'fresh');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('End');
+    for (const _ of 'old') await page.keyboard.press('Backspace');
+    await page.keyboard.type('fresh');
+    const isShown = () =>
+      status()
+        .filter({ hasText: 'Rename old to fresh' })
+        .waitFor({ timeout: 3_000 })
+        .then(
+          () => true,
+          () => false,
+        );
+    // VS Code reads the changed settings a moment later. Until then, typing shows nothing.
+    for (let attempt = 0; attempt < 10 && !(await isShown()); attempt++) {
+      await page.keyboard.type('x');
+      await page.keyboard.press('Backspace');
+    }
+    await page.keyboard.press('Tab');
+    await isAt(3);
+    await page.keyboard.press('Tab');
+    await status().filter({ hasText: 'Rename old to fresh' }).waitFor();
+    assert.match(await editorText(page), /^(first \+ fresh\n){3}first \+ old$/m);
   });
 });

@@ -18,7 +18,7 @@ import { Workbench } from './workbench.ts';
 const steps = 12;
 /** A run that takes seconds. */
 const hyperparameters = {
-  prompts_per_step: 8,
+  prompts_per_step: 4,
   group_size: 4,
   inner_updates: 1,
   evaluate_every: 0,
@@ -135,7 +135,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
   it('a runtime that is killed does not affect a run, and is restarted', async () => {
     await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
-    await answerPick(page, '6', 'type');
+    await answerPick(page, '3', 'type');
     const deadline = Date.now() + 60_000;
     while ((await runs()).length < 2 && Date.now() < deadline) await delay(200);
     const [runtime] = workbench.runtimes();
@@ -144,7 +144,7 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     while ((await runs())[0]!.state !== 'finished' && Date.now() < deadline + 120_000) await delay(500);
     assert.equal((await runs())[0]!.state, 'finished');
     const status = JSON.parse(await readFile(path.join((await runs())[0]!.dir, 'status.json'), 'utf8'));
-    assert.equal(status.step, 6);
+    assert.equal(status.step, 3);
   });
 });
 

@@ -9,6 +9,7 @@ import { nodeToolchain, pythonToolchain } from '../../workspace/toolchains.ts';
 import { isWorthRepeating, noCode, type Verdict } from '../../workspace/verdict.ts';
 import { VerdictCache, verdictKey } from '../../workspace/verdict-cache.ts';
 import type { ScoringOptions } from '../task.ts';
+import { forgedVerdict } from './forged-results.ts';
 import { visibleNames } from './program.ts';
 import { type CodeRow, isScript, usesModules } from './row.ts';
 import { candidatesPerRun, isSeparable, judgeSeparately, separateVersion } from './separate.ts';
@@ -137,10 +138,15 @@ async function sharedVerdict(
   limits: typeof codeLimits,
   signal?: AbortSignal,
 ): Promise<Verdict> {
-  const job = await jobOf(row, source);
-  const key = verdictKey(job.harness, job.version, limits, source, job.input);
-  const verdict = await cache.get(key, () => run(sandbox, { ...job, limits }, signal));
-  return verdict.outcome === 'scored' ? { ...verdict, isolation: 'shared-process' } : verdict;
+  const verdictWith = async (tested: CodeRow, program: string): Promise<Verdict> => {
+    const job = await jobOf(tested, program);
+    const key = verdictKey(job.harness, job.version, limits, program, job.input);
+    return cache.get(key, () => run(sandbox, { ...job, limits }, signal));
+  };
+  const verdict = await verdictWith(row, source);
+  if (verdict.outcome !== 'scored') return verdict;
+  const forged = await forgedVerdict(row, source, verdict, verdictWith);
+  return forged ?? { ...verdict, isolation: 'shared-process' };
 }
 
 /** Runs the tests once, and a second time if the sandbox itself failed or was killed, since that may be temporary. */

@@ -45,7 +45,9 @@ export async function tryParsers({ inputs, seed, only = '', log }: ParserOptions
     for (const parser of (await outsideParsers(folder)).filter(({ name }) => name.includes(only))) {
       const result = await tryParser(parser, [...kept, ...longInputs], { inputs, seed }).catch((error: Error) => error);
       if (result instanceof Error) {
-        failures.push(result.message);
+        failures.push(
+          [result, result.cause].flatMap((error) => (error instanceof Error ? error.message : [])).join('\n'),
+        );
         continue;
       }
       const { tried, refused, slowest } = result;
