@@ -188,7 +188,8 @@ async function measureSharedRuns(options: BenchOptions): Promise<WorkerSpeed[]> 
   const { device, isSelected, seconds, signal, progress } = options;
   if (!workerNames.some(isSelected)) return [];
   try {
-    return await measureWorkers({ device, isSelected, steps: seconds < 5 ? 1 : 5, signal, progress });
+    const extent = seconds < 5 ? { steps: 1, rounds: 1 } : { steps: 4, rounds: 3 };
+    return await measureWorkers({ device, isSelected, ...extent, signal, progress });
   } catch (error) {
     if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
     progress(error.message);

@@ -8,7 +8,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bundledPuzzleModel, findModel } from '../src/catalogue/find-model.ts';
+import { median } from '../src/evaluation/statistics.ts';
 import { messageOf, UserError } from '../src/platform/errors.ts';
+import type { StepEvent } from '../src/protocol/events.ts';
 import { readEvents, stepsOf } from '../src/runs/reader.ts';
 import { parseQueueAddress } from '../src/workers/address.ts';
 import { openQueueServer } from '../src/workers/queue-server.ts';
@@ -22,7 +24,7 @@ function nameOf(workers: number): string {
   return workers === 0 ? 'workers:none' : `workers:${workers}`;
 }
 
-/** A run with workers: means over its steps, without the first one. */
+/** Runs with the same number of workers: medians over their steps, without the first step of each run. */
 export interface WorkerSpeed {
   readonly name: string;
   readonly workers: number;
@@ -30,6 +32,9 @@ export interface WorkerSpeed {
   readonly held_apart: boolean;
   readonly steps: number;
   readonly rollouts_per_second: number;
+  /** Of the slowest and of the fastest step. */
+  readonly slowest: number;
+  readonly fastest: number;
   /** Share of the time of a step in which the trainer had nothing to compute. */
   readonly waiting_share: number;
   readonly seconds: { readonly rollout: number; readonly reward: number; readonly update: number };
@@ -48,8 +53,9 @@ const settings = {
 export interface WorkerBenchOptions {
   readonly device: { readonly engine: string; readonly device: string };
   readonly isSelected: (name: string) => boolean;
-  /** Number of steps that are measured. */
+  /** Number of steps that are measured in each run, and of runs with each number of workers; these alternate. */
   readonly steps: number;
+  readonly rounds: number;
   readonly signal: AbortSignal;
   readonly progress: (line: string) => void;
 }
@@ -62,20 +68,23 @@ export async function measureWorkers(options: WorkerBenchOptions): Promise<Worke
   try {
     const port = await freePort();
     const url = `redis://127.0.0.1:${port}`;
-    const speeds: WorkerSpeed[] = [];
     if (workerCounts.some((workers) => workers > 0 && options.isSelected(nameOf(workers)))) {
       const redis = redisProgram();
       const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
       await whenRegistered(url, [processes.start({ command: redis, args })], 0, options.signal);
     }
-    for (const workers of workerCounts) {
-      const name = nameOf(workers);
-      if (!options.isSelected(name)) continue;
-      options.progress(`Measuring ${name}`);
-      const runs = path.join(folder, name.replace(':', '-'));
-      speeds.push(await measureRun({ ...options, name, workers, url, runs, model, processes }));
-    }
-    return speeds;
+    const made = new Map<number, MadeRun[]>();
+    for (let round = 1; round <= options.rounds; round++)
+      for (const workers of workerCounts) {
+        const name = nameOf(workers);
+        if (!options.isSelected(name)) continue;
+        options.progress(`Measuring ${name}${options.rounds > 1 ? `, ${round} of ${options.rounds}` : ''}`);
+        const runs = path.join(folder, `${name.replace(':', '-')}-${round}`);
+        const run = await measureRun({ ...options, name, workers, url, runs, model, processes });
+        made.set(workers, [...(made.get(workers) ?? []), run]);
+      }
+    const { size } = await stat(path.join(model, 'model.safetensors'));
+    return [...made].map(([workers, runs]) => speedOf(workers, runs, size));
   } finally {
     await processes.end();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -91,7 +100,7 @@ interface MeasuredRun extends WorkerBenchOptions {
   readonly processes: Processes;
 }
 
-async function measureRun(run: MeasuredRun): Promise<WorkerSpeed> {
+async function measureRun(run: MeasuredRun): Promise<MadeRun> {
   const { name, workers, url, runs, model, processes, steps, device } = run;
   const sets = processorSets(process.platform === 'linux' ? availableParallelism() : 0, workers + 1);
   const where = ['--engine', device.engine, '--device', device.device];
@@ -116,15 +125,26 @@ async function measureRun(run: MeasuredRun): Promise<WorkerSpeed> {
     throw new UserError(`The run ${name} of the bench failed: ${trainer.stderr.trim().split('\n').at(-1)}`);
   for (const helper of helpers) await processes.stop(helper);
   const [dir] = (await readdir(runs)).filter((entry) => !entry.startsWith('.'));
-  const measured = stepsOf(await readEvents(path.join(runs, dir as string))).slice(1);
-  const sum = (metric: string) => measured.reduce((total, step) => total + (step[metric] ?? 0), 0) / measured.length;
-  const seconds = { rollout: sum('time/rollout'), reward: sum('time/reward'), update: sum('time/update') };
-  const { size } = await stat(path.join(model, 'model.safetensors'));
+  return { heldApart: sets !== null, steps: stepsOf(await readEvents(path.join(runs, dir as string))).slice(1) };
+}
+
+interface MadeRun {
+  readonly heldApart: boolean;
+  /** Without the first step. */
+  readonly steps: readonly StepEvent[];
+}
+
+function speedOf(workers: number, runs: readonly MadeRun[], bytes: number): WorkerSpeed {
+  const steps = runs.flatMap((run) => run.steps);
+  const middle = (metric: string) => median(steps.map((step) => step[metric] ?? 0));
+  const perSecond = steps.map((step) => (groups * groupSize) / (step['time/rollout'] as number));
+  const waiting = steps.map((step) => (step['time/wait_for_rollouts'] ?? 0) / (step['time/step'] as number));
   return {
-    ...{ name, workers, held_apart: sets !== null, steps, seconds, groups, group_size: groupSize },
-    rollouts_per_second: (groups * groupSize) / seconds.rollout,
-    waiting_share: sum('time/wait_for_rollouts') / (seconds.rollout + seconds.reward + seconds.update),
-    parameters_bytes: size,
+    ...{ name: nameOf(workers), workers, held_apart: runs.every(({ heldApart }) => heldApart), steps: steps.length },
+    rollouts_per_second: median(perSecond),
+    ...{ slowest: Math.min(...perSecond), fastest: Math.max(...perSecond), waiting_share: median(waiting) },
+    seconds: { rollout: middle('time/rollout'), reward: middle('time/reward'), update: middle('time/update') },
+    ...{ groups, group_size: groupSize, parameters_bytes: bytes },
   };
 }
 
@@ -188,12 +208,13 @@ interface Watched {
 /** The processes of a bench, which end with it. */
 class Processes {
   readonly #home: string;
-  readonly #signal: AbortSignal;
   readonly #running = new Set<Watched>();
 
   constructor(home: string, signal: AbortSignal) {
     this.#home = home;
-    this.#signal = signal;
+    signal.addEventListener('abort', () => {
+      for (const { child } of this.#running) child.kill('SIGKILL');
+    });
   }
 
   start({ command, args }: { readonly command: string; readonly args: readonly string[] }): Watched {
@@ -207,7 +228,6 @@ class Processes {
       watched.stderr += text;
     });
     this.#running.add(watched);
-    this.#signal.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
     return watched;
   }
 
