@@ -126,7 +126,7 @@ function formOf(file: string, start: string | undefined): 'array' | 'lines' | 'c
 
 function unread(form: 'array' | 'lines' | 'csv', text: string, file: string): Unread[] {
   if (form === 'array') return jsonItems(text, file);
-  return form === 'lines' ? jsonLines(text) : csvLines(text);
+  return form === 'lines' ? jsonLines(text) : csvLines(text, file);
 }
 
 /** A record that is not parsed yet; `read` throws a `UserError` if it is invalid. */
@@ -160,8 +160,9 @@ function parsedLine(content: string): unknown {
   }
 }
 
-function csvLines(text: string): Unread[] {
+function csvLines(text: string, file: string): Unread[] {
   const [header, ...records] = csvRecords(text);
+  if (header === undefined) throw new UserError(`${file} has no header; name its columns in the first line.`);
   const names = header.fields.map((name) => name.trim().toLowerCase());
   return records.map(({ line, fields, fault }) => ({
     line,
