@@ -168,7 +168,7 @@ test('several runs can be compared, and curves can be smoothed', { skip }, async
       .filter((entry) => /^reward/.test(entry)),
     ['reward', 'reward (run 2)', 'reward (run 3)'],
   );
-  assert.match(await text(page.locator('.comparison')), /Solid lines: .*\. run 2: .*elbo\. run 3: /);
+  assert.match(await text(page.locator('.comparison')), /Solid lines: .*\. Run 2: .*elbo\. Run 3: /);
   assert.equal(await page.locator('.runs li.compared').count(), 2);
 
   const picture = () => reward.locator('canvas').evaluate((canvas: Canvas) => canvas.toDataURL());

@@ -32,7 +32,10 @@ export function liveCurves(store: ViewStore): LiveCurves {
       const ownCharts = chartsOf(stepsOf(own), evaluationsOf(own));
       const charted = others.map((other) => chartsOf(stepsOf(other), evaluationsOf(other)));
       const { smoothing: window } = store.state;
-      const specs = compareCharts(ownCharts, charted).map((spec) => (window === null ? spec : { ...spec, window }));
+      const specs = compareCharts(ownCharts, charted).map((spec) =>
+        // Evaluations are few, and their intervals say how much they vary.
+        window === null || spec.curves.some(({ low }) => low) ? spec : { ...spec, window },
+      );
       smoothing.hidden = specs.length === 0;
       const titles = new Set(specs.map(({ title }) => title));
       for (const [title, chart] of charts) {

@@ -67,7 +67,7 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
     const others =
       names.length === 1
         ? `Dashed lines: ${names[0]}.`
-        : names.map((name, index) => `${comparedLabel(index, names.length)}: ${name}.`).join(' ');
+        : names.map((name, index) => `R${comparedLabel(index, names.length).slice(1)}: ${name}.`).join(' ');
     setText(comparison, names.length === 0 ? '' : `Solid lines: ${shown?.run.name ?? ''}. ${others}`);
   };
   const showContents = (contents: PanelRunContents) => {
