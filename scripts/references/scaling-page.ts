@@ -45,7 +45,7 @@ export async function scalingPage(): Promise<string> {
 }
 
 const busy =
-  'Other programs used most of the machine at the same time: the slowest and the fastest step of the same run differ much, and a ratio says little.';
+  'Other programs used most of the machine at the same time: the load changed between the rows, so their ratios say little, and one far above 1 is an artefact of that.';
 
 function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): string[] {
   return [
@@ -56,7 +56,7 @@ function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): str
       return row(
         run.workers === 0 ? 'none' : `${run.workers}`,
         run.rollouts_per_second.toFixed(1),
-        `${run.slowest.toFixed(1)} and ${run.fastest.toFixed(1)}`,
+        run.slowest === undefined ? 'not kept' : `${run.slowest.toFixed(1)} and ${run.fastest?.toFixed(1)}`,
         (run.rollouts_per_second / alone.rollouts_per_second).toFixed(2),
         `${(100 * run.waiting_share).toFixed(0)} %`,
         ...[rollout, reward, update].map(shownSeconds),
@@ -68,7 +68,7 @@ function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): str
 function limits(workers: readonly WorkerSpeed[]): string[] {
   const [first] = workers;
   const { groups, group_size, steps } = first as WorkerSpeed;
-  const about = `Medians of ${steps} steps of ${groups} groups of ${group_size} completions, in runs that alternate; the first step of each run is not counted. The trainer computes groups too.`;
+  const about = `From ${steps} steps of ${groups} groups of ${group_size} completions; the first step of each run is not counted. The trainer computes groups too.`;
   if (workers.some((run) => run.workers > 0 && !run.held_apart))
     return [
       `${about} Trainer and workers share all processors, because there are fewer than two for each.`,
