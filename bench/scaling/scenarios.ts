@@ -101,4 +101,6 @@ export function shownSeconds(seconds: number): string {
   return seconds >= 0.1 ? `${Number(seconds.toPrecision(3))} s` : `${Number((1000 * seconds).toPrecision(3))} ms`;
 }
 
-const megabytes = (bytes: number): string => `${Number((bytes / 1e6).toPrecision(3))} MB`;
+function megabytes(bytes: number): string {
+  return `${Number((bytes / 1e6).toPrecision(3))} MB`;
+}

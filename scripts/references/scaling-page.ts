@@ -30,7 +30,7 @@ export async function scalingPage(): Promise<string> {
     '',
     '## Measured on one machine',
     '',
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memory} GiB, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime ?? '-'}; ${machine.engine} on ${machine.device}. ${busy}`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memory} GiB, Node ${machine.node}, ONNX Runtime ${machine.onnxruntime ?? '-'}; ${machine.engine} on ${machine.device}. ${disturbance(workers)}`,
     '',
     ...measuredTable(workers, alone),
     '',
@@ -44,8 +44,12 @@ export async function scalingPage(): Promise<string> {
   ].join('\n');
 }
 
-const busy =
-  'Other programs used most of the machine at the same time: the load changed between the rows, so their ratios say little, and one far above 1 is an artefact of that.';
+/** How much the machine was disturbed: the update is the same work in all rows, because workers have no part in it. */
+function disturbance(workers: readonly WorkerSpeed[]): string {
+  const updates = workers.map(({ seconds }) => seconds.update);
+  const [fast, slow] = [Math.min(...updates), Math.max(...updates)];
+  return `Other programs used the machine at the same time. The update is the same work in every row, and took ${shownSeconds(fast)} to ${shownSeconds(slow)}, so a ratio below ${(slow / fast).toFixed(1)} shows nothing about workers.`;
+}
 
 function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): string[] {
   return [
@@ -68,7 +72,11 @@ function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): str
 function limits(workers: readonly WorkerSpeed[]): string[] {
   const [first] = workers;
   const { groups, group_size, steps } = first as WorkerSpeed;
-  const about = `From ${steps} steps of ${groups} groups of ${group_size} completions; the first step of each run is not counted. The trainer computes groups too.`;
+  const how =
+    (first as WorkerSpeed).slowest === undefined
+      ? 'Means of one run for each row, one run after the other, by an earlier version of the command'
+      : 'Medians over runs that alternate';
+  const about = `${how}: ${steps} steps of ${groups} groups of ${group_size} completions; the first step of each run is not counted. The trainer computes groups too.`;
   if (workers.some((run) => run.workers > 0 && !run.held_apart))
     return [
       `${about} Trainer and workers share all processors, because there are fewer than two for each.`,
@@ -83,7 +91,8 @@ const aboutSimulation = [
   'results travel back, rewards share the machines for tests, and the trainer update. In contrast to a real run, the trainer generates no',
   'groups. A *limit* is the part without which a step would be fastest: `rollouts`, `trainer` (updates), `network` or `rewards`.',
   '`staleness=1` is a run whose rollouts are made while the step before them is trained. The tests compare the simulation with closed',
-  'forms for one worker, many workers and a slow network. Assumptions are guesses about machines that we do not have; the tables',
+  'forms for one worker, many workers and a slow network. Measured times are those of the run without workers above, on the same busy',
+  'machine. Assumptions are guesses about machines that we do not have; the tables',
   'say how a run would scale if they were true.',
 ];
 
