@@ -132,12 +132,27 @@ describe('a tour of the installed package', { timeout: 900_000 }, () => {
     assert.ok(toasts <= 1, `${toasts} messages tell it`);
   });
 
+  it('a run is stopped and saved directly after a reload', async () => {
+    await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
+    for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
+    await answerPick(page, '500', 'type');
+    const newest = async () => (await runs())[0]!;
+    while ((await runs()).length < 2) await delay(200);
+    await page.reload();
+    await runCommand(workbench, page, 'Unmask: Show Panel');
+    const stop = (await panel()).locator('.runs li').first().getByRole('button', { name: 'Stop and save' });
+    await stop.click({ timeout: 60_000 });
+    while ((await newest()).state !== 'interrupted') await delay(200);
+    assert.ok((await newest()).step < 500);
+    assert.equal(await lockHolder((await newest()).dir), null);
+  });
+
   it('a runtime that is killed does not affect a run, and is restarted', async () => {
     await runAsking(workbench, page, 'Unmask: Tune on Task', 'sudoku4x4');
     for (const answer of ['sudoku4x4', 'spg-mixture', 'unmask-puzzles']) await answerPick(page, answer);
     await answerPick(page, '3', 'type');
     const deadline = Date.now() + 60_000;
-    while ((await runs()).length < 2 && Date.now() < deadline) await delay(200);
+    while ((await runs()).length < 3 && Date.now() < deadline) await delay(200);
     const [runtime] = workbench.runtimes();
     process.kill(runtime as number, 'SIGKILL');
     while (workbench.runtimes().every((pid) => pid === runtime)) await delay(200);
