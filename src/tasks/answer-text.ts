@@ -1,9 +1,21 @@
-/** End-of-text tokens of LLaDA, Dream and similar models, if the decoder did not remove them. */
-const endOfText = /<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end_of_text\|>/;
+/** End-of-text and end-of-turn tokens of chat models, if the decoder did not remove them. */
+const endOfText =
+  /<\|(?:eot_id|endoftext|im_end|im_start|end_of_text|start_header_id|user|end)\|>|<\/s>|<eos>|<end_of_turn>|<｜end▁of▁sentence｜>/;
 
-/** The beginning of another question, which a model may generate after its answer, on a separate line or on that of the answer. */
-const nextQuestion =
-  /\n[ \t]*(?:#+[ \t]*|\*\*)?(?:Question|Problem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.]|(?<=[\s>}.])(?:Question|Problem|Exercise|Q)[ \t]?\d{0,4}:/g;
+/**
+ * The beginning of another question, which a model may generate after its answer, on a separate line or on that of the
+ * answer: `Question 2:`, `Next question:`, `Example 3:`, a line that is only `user` or `Question 2`, `[INST]`.
+ */
+const nextQuestion = new RegExp(
+  [
+    String.raw`\n[ \t]*(?:#+[ \t]*|\*\*)?(?:(?:Next|New|Another)[ \t])?(?:[Qq]uestion|[Pp]roblem|Exercise|Instruction|Human|User|Q)\b[ \t]?\d{0,4}[ \t]?(?:\*\*)?[ \t]?[:.)]`,
+    String.raw`\n[ \t]*(?:#+[ \t]*|\*\*)?Example[ \t]?\d{1,4}[ \t]?(?:\*\*)?[ \t]?[:.)]`,
+    String.raw`\n[ \t]*(?:#+[ \t]*|\*\*)?(?:user|human|(?:Question|Problem|Exercise)[ \t]\d{1,4})(?:\*\*)?[ \t]*(?=\r?\n)`,
+    String.raw`(?<=[\s>}.])(?:Question|Problem|Exercise|Q)[ \t]?\d{0,4}:`,
+    String.raw`\[INST\]`,
+  ].join('|'),
+  'g',
+);
 
 /** An answer that is complete: a closed tag, a box, or a number after `####`. */
 const someAnswer = /<answer>[\s\S]*<\/answer>|\\f?boxed|####[^\n]*\d/;

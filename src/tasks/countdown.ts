@@ -186,8 +186,10 @@ export function gradeCountdown(
 /** The sides of an answer that is an equation, or the answer itself, with plain operators; also those of its last line. */
 function sidesOf(answer: string): string[] {
   const text = withLineEnds(unwrapped(withLineEnds(answer)))
+    // Full-width digits, signs and brackets.
+    .replace(/[！-～]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
     .replace(/\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}/g, '(($1)/($2))')
-    .replace(/\\times|\\cdot|[×·∗]|(?<=[\d)]\s*)[xX](?=\s*[\d(])/g, '*')
+    .replace(/\\times|\\cdot|[×·∗⋅•∙]|\\\*|(?<=[\d)]\s*)[xX](?=\s*[\d(])/g, '*')
     .replace(/\\div|÷/g, '/')
     .replace(/[−–]/g, '-')
     .replace(/\\left|\\right|\\[,;! ]/g, '')
@@ -196,8 +198,15 @@ function sidesOf(answer: string): string[] {
     .trim();
   const lastLine = text.slice(text.lastIndexOf('\n') + 1);
   // An answer with more equals signs is a derivation, not an equation.
-  return [text, lastLine].flatMap((equation) => equation.split('=', 8)).map((side) => side.trim());
+  return [text, lastLine].flatMap((equation) => equation.split('=', 8)).map(withoutWords);
 }
+
+/** A side without the words before it (`Answer:`, `The expression is`) and the punctuation after it. */
+const withoutWords = (side: string): string =>
+  side
+    .trim()
+    .replace(/^[A-Za-z][A-Za-z ]{0,80}[: ]\s*(?=[\d(])/, '')
+    .replace(/(?<=[\d)])[.;,]$/, '');
 
 /** A number or a bracket before a bracket multiplies it: `5(3+4)`. */
 const withProducts = (text: string): string => text.replace(/(?<=[\d)])\s*(?=\()|(?<=\))\s*(?=\d)/g, '*');

@@ -46,6 +46,12 @@ export function latexValue(text: string): LatexValue | null {
 function tokensOf(text: string): string[] | null {
   const tidy = text
     .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
+    .replace(/\\[dt]binom(?![a-zA-Z])/g, '\\binom')
+    .replace(/\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}/g, '\\frac{$1}{$2}')
+    .replace(/\\(?:[lr]?vert)(?![a-zA-Z])/g, '|')
+    .replace(/\\(sin|cos|tan)\s*\^\s*(?:\{\s*-1\s*\}|-1)/g, '\\arc$1')
+    .replace(/²/g, '^2')
+    .replace(/³/g, '^3')
     .replace(/\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![a-zA-Z]))|\\degree(?![a-zA-Z])/g, '°')
     // Without braces, arguments of LaTeX's commands are single characters.
     .replace(/\\(frac|binom)\s*(\d|\\pi|[a-zA-Z])(?![a-zA-Z])\s*(?=[\d{\\])/g, '\\$1{$2}')
@@ -61,6 +67,7 @@ function tokensOf(text: string): string[] | null {
     .replace(/√/g, '\\sqrt')
     .replace(/π/g, '\\pi')
     .replace(/∞/g, '\\infty')
+    .replace(/(?<=\.\d*)\\bar(?=\{\d+\})/g, '\\overline')
     // 0.1\overline{6} is 0.1666….
     .replace(/(\d*)\.(\d*)\\overline\{(\d+)\}/g, (_, whole: string, fixed: string, period: string) => {
       const [all, head] = [`${whole}${fixed}${period}`, `${whole}${fixed}` || '0'];

@@ -21,9 +21,10 @@ const bound = '[^<>≤≥=≠]+?';
 
 /**
  * An inequality of one variable as the interval that it describes: `x \ge 0` as `[0,\infty)`, `0 < x \le 1` as `(0,1]`. Any other
- * text as it is.
+ * text as it is. All real numbers are `(-\infty,\infty)`.
  */
 function asInterval(text: string): string {
+  if (/^(?:\\(?:mathbb|bf|mathbf)\s*\{?R\}?|ℝ|all real numbers)$/i.test(text)) return '(-\\infty,\\infty)';
   const plain = relation(text).join('');
   const both = new RegExp(`^(${bound})([<≤])[a-zA-Z]([<≤])(${bound})$`).exec(plain);
   if (both) return `${both[2] === '<' ? '(' : '['}${both[1]},${both[4]}${both[3] === '<' ? ')' : ']'}`;

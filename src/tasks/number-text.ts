@@ -14,7 +14,7 @@ const integer = [
 /** One number: thousands separators, decimals, a power of ten. A lone `70.000` is 70; `1.234,5` and `1.234.567` are European. */
 const plainNumber = new RegExp(`^[+-]?(?:(?:${integer})(?:\\.\\d*)?|\\.\\d+)(?:[eE][+-]?\\d+)?$`);
 const europeanNumber = /^[+-]?\d{1,3}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})$/;
-const powerOfTen = /^(?:([+-]?\d+(?:\.\d+)?)\s*(?:\*|×|·|\\times|\\cdot)\s*)?10\^(?:\{([+-]?\d+)\}|([+-]?\d+))$/;
+const powerOfTen = /^(?:([+-]?\d+(?:\.\d+)?)\s*(?:[*×·xX]|\\times|\\cdot)\s*)?10\^(?:\{([+-]?\d+)\}|([+-]?\d+))$/;
 const fraction = new RegExp(`^([+-]?)(?:(\\d+)${space}+)?(\\d+(?:\\.\\d+)?)/([+-]?\\d+(?:\\.\\d+)?)$`);
 
 const vulgarFractions: Readonly<Record<string, string>> = {
@@ -65,15 +65,18 @@ export function asNumber(text: string): number | null {
 }
 
 function oneNumber(bare: string): number | null {
-  if (plainNumber.test(bare)) return Number(bare.replace(/[^\d.eE+-]/g, ''));
+  if (plainNumber.test(bare)) return finite(Number(bare.replace(/[^\d.eE+-]/g, '')));
   if (europeanNumber.test(bare)) return Number(bare.replaceAll('.', '').replace(',', '.'));
   const power = powerOfTen.exec(bare);
-  if (power) return Number(power[1] ?? 1) * 10 ** Number(power[2] ?? power[3]);
+  if (power) return finite(Number(power[1] ?? 1) * 10 ** Number(power[2] ?? power[3]));
   const parts = fraction.exec(bare);
   if (!parts || Number(parts[4]) === 0) return null;
   const value = Number(parts[2] ?? 0) + Number(parts[3]) / Number(parts[4]);
   return parts[1] === '-' ? -value : value;
 }
+
+/** A number that double precision cannot hold is none. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** A text with the plain characters that numbers are read from: LaTeX fractions and spaces, signs, digits, vulgar fractions. */
 function plainText(text: string): string {
@@ -88,9 +91,9 @@ function plainText(text: string): string {
         digit === '' ? (vulgarFractions[one] as string) : `${digit} ${vulgarFractions[one]}`,
       )
       .replace(
-        /(\d?)\s*\\[dtc]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.]+)\s*\}|(\d))/g,
+        /(\d?)\s*\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))/g,
         (_, digit: string, above?: string, above1?: string, below?: string, below1?: string) =>
-          `${digit === '' ? '' : `${digit} `}${above ?? above1}/${below ?? below1}`,
+          `${digit === '' ? '' : `${digit} `}${ungrouped(above ?? above1)}/${ungrouped(below ?? below1)}`,
       )
       .replaceAll('{,}', ',')
       .replace(/,\\!/g, ',')
@@ -99,6 +102,10 @@ function plainText(text: string): string {
   );
 }
 
+/** Digits without commas between thousands. */
+const ungrouped = (digits = ''): string =>
+  /^-?\d{1,3}(?:,\d{3})+$/.test(digits) ? digits.replaceAll(',', '') : digits;
+
 /**
  * What joins digits to one number, or to a calculation whose parts are not its result. Such a run is read
  * completely or not at all.
@@ -106,9 +113,10 @@ function plainText(text: string): string {
 const joint = [
   String.raw`[.,'’_:^](?=\d)`,
   '[²³]',
+  String.raw`\s:\s?(?=\d)`,
   `${space}(?=\\d)`,
   String.raw`[eE](?=[+-]?\d)`,
-  String.raw`\s?(?:[-+*/×÷·xX]|\\(?:times|cdot|div)\b)\s?\(?(?=[\d.])`,
+  String.raw`\s?(?:[-+*/×÷·xX±]|\\(?:times|cdot|div|pm)\b)\s?\(?(?=[\d.])`,
   String.raw`\)(?=\s?[-+*/×÷·]\s?[\d(])`,
 ].join('|');
 const run = new RegExp(`(?:(?<![\\d)\\]])[-+])?(?:\\d|\\.\\d)(?:\\d|${joint})*`, 'g');
@@ -139,7 +147,12 @@ export function statedNumber(text: string): number | null {
     if (/\\(?:sqrt|pi|[dtc]?frac|binom|sin|cos|tan|log|ln)(?![a-zA-Z])|\^\{|[π√]/.test(plain)) return null;
     // "- 18" may be a negative number or an item of a list, "18k" 18,000 or a unit, "0.33..." a third.
     const after = plain.slice(last.index + last[0].length);
-    if (/^\s*-\s+$/.test(plain.slice(0, last.index)) || /^(?:k|K|M|B|bn)\b/.test(after)) return null;
+    if (
+      /^\s*-\s+$|-\s*\(\s*$|\b(?:minus|negative)\s+$/i.test(plain.slice(0, last.index)) ||
+      /^(?:k|K|M|B|bn)\b/.test(after)
+    )
+      return null;
+    if (isContinued.test(after)) return null;
     if (last[0].includes('.') && /^(?:\.{2,}|…)/.test(after)) return null;
 
     const multiple = new RegExp(`^\\s*(?:${multipleWords})s?\\b`, 'i').exec(after)?.[0] ?? '';
@@ -148,11 +161,15 @@ export function statedNumber(text: string): number | null {
   return null;
 }
 
+/** What follows a number that is only a part of the quantity: "1 and a half", "2h30". */
+const isContinued = /^(?:\s+and\s+(?:a|an|one|three)\s+(?:half|third|quarter|fifth|eighth)s?\b|h\d)/i;
+
 /**
  * Whether a text that follows a number says that the number after it belongs to the same quantity, such as "hours and 30 minutes",
- * "feet 3 inches", "to 5", "or 4", "out of 20". Neither of the two is the whole quantity then.
+ * "feet 3 inches", "hundred and 5", "to 5", "or 4", "out of 20". Neither of the two is the whole quantity then.
  */
 const isOneQuantity = (text: string): boolean =>
+  new RegExp(`^\\s*(?:${multipleWords})s?,?\\s+(?:and\\s+)?\\d`, 'i').test(text) ||
   /^\s*(?:\w+\s+)?(?:or|to|out of)\s+[$€£]?[\d.]/.test(text) ||
   /^\s*(?:hours?|hrs?|h|minutes?|mins?|feet|foot|ft|pounds?|lbs?|years?|months?|weeks?|days?|dollars?|pesos?|euros?)(?:,|\s)\s*(?:and\s+)?[\d.]+\s*(?:hours?|minutes?|mins?|m|seconds?|secs?|s|inch(?:es)?|in|ounces?|oz|months?|weeks?|days?|cents?)\b/i.test(
     text,

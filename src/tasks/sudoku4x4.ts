@@ -170,13 +170,25 @@ export function gradeSudoku(
 function readAnswer(completion: string): string | null {
   const text = taggedAnswer(completion) ?? lastBoxed(completion) ?? lastFenced(completion);
   if (text !== null) {
-    const digits = withLineEnds(unwrapped(withLineEnds(text)))
+    const digits = withoutNumbering(withLineEnds(unwrapped(withLineEnds(text.replace(/\\n(?=R(?:ow)?\s*\d)/gi, '\n')))))
       .replace(/\\(?:begin|end)\{\w+\}(?:\{[clr|]*\})?|\\hline/g, '')
-      .replace(/\bR(?:ow)?\s*[1-4]\s*[:.)=]/gi, '')
-      .replace(/[\s|,;+\-_'"[\]()&]/g, '');
+      .replace(/\bR(?:ow)?\s*[1-4]\s*[:.)=|-]|\b(?:first|second|third|fourth)\s+row\s*[:=|-]/gi, '')
+      .replace(/"(?:grid|solution|answer|board|rows)"\s*:/gi, '')
+      .replace(/[\s|,;+\-_'"[\](){}&/\u2500-\u257f]/g, '');
     if (/^\d+$/.test(digits)) return digits;
   }
   return (text ?? completion).match(/(?<!\w)\d{16}(?!\w)/g)?.at(-1) ?? null;
+}
+
+/** Without emphasis, a line that names the columns, and the numbers of a list of exactly four rows. */
+function withoutNumbering(answer: string): string {
+  const lines = answer
+    .replaceAll('**', '')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  const rows = lines.filter((line) => !/^[\s|]*(?:Row\s*\|)?(?:\s*\|?\s*C(?:ol(?:umn)?)?\s*[1-4])+[\s|]*$/i.test(line));
+  const isList = rows.length === 4 && rows.every((row, index) => new RegExp(`^\\s*${index + 1}[.)]\\s`).test(row));
+  return (isList ? rows.map((row) => row.replace(/^\s*\d[.)]/, '')) : rows).join('\n');
 }
 
 function paddedTo16(answer: string): string {

@@ -3,7 +3,7 @@
  * A method receives the rollouts before the first update on them and makes the batches of each update. It computes
  * anything else that it needs itself: old log-probabilities, a reference, a decoding trace, branches. Unlike in a textbook
  * loop, there is no value model, and advantages are not divided by their standard deviation. The current policy generates
- * the rollouts of each step, unless the method generates them.
+ * the rollouts of each step, unless the method generates them or `staleness` allows an older policy.
  */
 import type { DecodingOptions } from '../diffusion/denoise.ts';
 import { readCompletion, suffixOf } from '../evaluation/answers.ts';
@@ -22,6 +22,7 @@ import { type GroupAdvantages, groupAdvantages } from './advantages.ts';
 import { evaluateValidation } from './held-out-evaluation.ts';
 import { BoundEstimator } from './likelihoods/bounds.ts';
 import type { MethodRun, Objective, RunningMethod, ScoredRollout } from './objectives/objective.ts';
+import { PastPolicies } from './past-policies.ts';
 import type { ProblemSource } from './problem-source.ts';
 import { fittingMicroBatch, resolveSettings } from './resolve-settings.ts';
 import {
@@ -65,7 +66,7 @@ export interface PolicyGradientOptions {
   /** State of the method from the checkpoint that the run resumes from. */
   readonly restored?: ReadonlyMap<string, HostTensor>;
   /** Workers that generate rollouts too; absent: this process generates all. */
-  readonly workers?: Pick<OpenWorkers, 'generate' | 'takeMetrics'> | undefined;
+  readonly workers?: Pick<OpenWorkers, 'generate' | 'offer' | 'takeMetrics'> | undefined;
 }
 
 /** A training method that `runTrainingJob` runs step by step, and that can be tried before the first step. */
@@ -85,6 +86,9 @@ class PolicyGradientLoop implements PolicyGradientMethod {
   readonly #trainer: Trainer;
   readonly #bounds: BoundEstimator;
   readonly #method: RunningMethod;
+  readonly #policies: PastPolicies;
+  /** Groups of later steps that were offered to workers. */
+  readonly #offered = new Map<number, RolloutJob[][]>();
   /** Aborts the current step. Once the step has changed a weight, it is replaced by a signal that never aborts. */
   #stepSignal: AbortSignal = backgroundContext.signal;
   /** Times of the previous step. */
@@ -107,6 +111,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const updates = (steps ?? 1) * settings.inner_updates;
     this.#trainer = new Trainer(model, objective.loss, optimizerOf(settings, model.trained.keys(), updates));
     this.#bounds = new BoundEstimator(model);
+    this.#policies = new PastPolicies(model, settings.staleness);
     this.#method = objective.begin(this.#methodRun());
     if (validation.length === 0) return;
     const heldOut = { model, task, problems: validation, split: 'validation', infilling: settings.infilling } as const;
@@ -118,14 +123,18 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const { task, problems, workers } = this.#options;
     this.#stepSignal = context.signal;
     const times = new PhaseTimes();
-    const groups = this.#rolloutJobs(step);
+    await this.#policies.begin(step);
+    const groups = this.#offered.get(step) ?? this.#rolloutJobs(step);
+    this.#offered.delete(step);
     const progress = new StepProgress(context.reportProgress, {
       completions: groups.flat().length,
       countsRewards: task.scorer.runsTests,
       updateCost: relativeUpdateCost(this.#settings, this.#decoding),
       previous: this.#times,
     });
-    const { rollouts, tokens: rolloutTokens, rewards: awaitRewards } = await this.#generate(step, groups, progress);
+    const generating = this.#generate(step, groups, progress);
+    const offering = this.#offerAhead();
+    const { rollouts, tokens: rolloutTokens, rewards: awaitRewards } = await generating.finally(() => offering);
     times.end('time/rollout');
     const rewards = await awaitRewards();
     times.end('time/reward');
@@ -147,6 +156,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
         ...problems.metrics?.(),
         ...metrics,
         ...workers?.takeMetrics(),
+        ...this.#offPolicyMetrics(step),
         forwards_per_rollout: rollouts.reduce((sum, { forwards }) => sum + forwards, 0) / rollouts.length,
         ...this.#times,
       },
@@ -217,6 +227,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
       },
       reward: (completions) => this.#rewardsOf(completions),
       solution: ({ row }) => task.solution(row, this.#format),
+      underGenerator: (work) => this.#policies.underGenerator(work),
       restartOptimizer: () => this.#trainer.restart(),
       restored,
     };
@@ -242,10 +253,12 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const { model, task, workers } = this.#options;
     const generate = workers?.generate ?? oneAfterAnother;
     const { batches, scoredTogether } = this.#batches(groups);
+    const weights = step === 0 ? undefined : this.#policies.weightsOf(this.#policies.generatorOf(step));
     const generateHere: GenerateHere = async (batch, signal) => {
       const before = model.work.tokens;
       const hooks = { signal, onStep: (share: number) => progress.generating(batch.length, share) };
-      const rollouts = await (this.#method.rollOut?.(batch, step, hooks) ?? generateRollouts(model, batch, hooks));
+      const rollouts = await (this.#method.rollOut?.(batch, step, hooks) ??
+        this.#policies.underGenerator(() => generateRollouts(model, batch, hooks)));
       return { rollouts, tokens: model.work.tokens - before };
     };
     return generateAndScore({
@@ -253,7 +266,7 @@ class PolicyGradientLoop implements PolicyGradientMethod {
       scoredTogether,
       signal: this.#stepSignal,
       generate: (each, signal) =>
-        generate(each, generateHere, { step, signal }).map(async (batch) => {
+        generate(each, generateHere, { step, signal, weights }).map(async (batch) => {
           const generated = await batch;
           progress.generated(generated.rollouts.length);
           return generated;
@@ -283,8 +296,27 @@ class PolicyGradientLoop implements PolicyGradientMethod {
     const { prompts_per_step: prompts, inner_updates: updates } = this.#settings;
     return Array.from({ length: prompts }, (_, index) => {
       const random = new Random(seed, 'problem', step, index);
-      return this.#groupJobs(problems.draw(random), (step - 1) * updates, random);
+      return this.#groupJobs(problems.draw(random), (this.#policies.generatorOf(step) - 1) * updates, random);
     });
+  }
+
+  /** Offers the groups of later steps that the current policy generates to the workers. */
+  async #offerAhead(): Promise<void> {
+    const { workers, steps } = this.#options;
+    if (!workers) return;
+    for (const step of this.#policies.stepsAhead) {
+      if (steps !== null && step > steps) return;
+      const groups = this.#rolloutJobs(step);
+      this.#offered.set(step, groups);
+      await workers.offer(step, groups, this.#policies.weightsOf(this.#policies.generatorOf(step)));
+    }
+  }
+
+  /** By how many steps the policies that generated a step's groups are older than the current one. All groups have the same. */
+  #offPolicyMetrics(step: number): Record<string, number> {
+    if (this.#settings.staleness === 0) return {};
+    const age = step - this.#policies.generatorOf(step);
+    return { 'off_policy/steps/mean': age, 'off_policy/steps/max': age };
   }
 
   /** The jobs of a problem's group. */

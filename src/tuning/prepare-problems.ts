@@ -11,7 +11,7 @@ import { readRowFile } from '../tasks/row-file.ts';
 import type { SplitRows } from '../tasks/split-rows.ts';
 import type { Level, Task } from '../tasks/task.ts';
 import type { TrainingHooks } from '../training/training-job.ts';
-import { checkObjective } from './objectives/registry.ts';
+import { checkObjective, objectiveByName } from './objectives/registry.ts';
 import { Curriculum, type ProblemSource } from './problem-source.ts';
 import { resolveSettings } from './resolve-settings.ts';
 import type { TuningRequest } from './tuning-request.ts';
@@ -139,9 +139,10 @@ function checkSettings(
 ): void {
   checkDecoding(decoding);
   const { block, temperature, adapter, optimizer, lr_schedule: schedule, staleness } = settings;
-  if (staleness > 0)
+  const { hasImportanceRatio } = objectiveByName(objective);
+  if (staleness > 0 && !hasImportanceRatio && !settings.stale_without_ratio)
     throw new UsageError(
-      `Setting staleness = ${staleness} is not implemented: rollouts of an older policy cannot be trained on yet; set staleness=0.`,
+      `Setting staleness = ${staleness} biases ${objective}, which has no importance ratio; set staleness=0, or stale_without_ratio=true to accept that.`,
     );
   if (block !== null && decoding.length % block !== 0)
     throw new UsageError(

@@ -5,6 +5,7 @@ import { betweenSteps, gapOf, readCompletion, splitPrompt } from '../evaluation/
 import type { LanguageModel } from '../model/language-model.ts';
 import type { PromptFormat, Reward, ScoringError, ScoringOptions, Task } from '../tasks/task.ts';
 import type { InfillContext } from './likelihoods/canvas-batch.ts';
+import type { PolicyWeights } from './past-policies.ts';
 
 /**
  * A completion to be generated and scored, as a plain record without closures and tensors, so that it can be queued,
@@ -153,7 +154,12 @@ export type GenerateHere = (batch: readonly RolloutJob[], signal: AbortSignal) =
 export type GenerateBatches = (
   batches: readonly (readonly RolloutJob[])[],
   generateHere: GenerateHere,
-  context: { readonly step: number; readonly signal: AbortSignal },
+  context: {
+    readonly step: number;
+    readonly signal: AbortSignal;
+    /** The trained weights of the policy that generates; absent: the model's. */
+    readonly weights?: PolicyWeights | undefined;
+  },
 ) => readonly Promise<GeneratedBatch>[];
 
 /** Generates all batches in this process, one after the other. After a failure, the later ones fail with the same error. */

@@ -4,7 +4,8 @@ import { UsageError, UserError } from '../platform/errors.ts';
 import type { RunningJob } from '../runs/run-job.ts';
 import type { Task } from '../tasks/task.ts';
 import type { Objective } from './objectives/objective.ts';
-import type { GenerateBatches } from './rollouts.ts';
+import type { PolicyWeights } from './past-policies.ts';
+import type { GenerateBatches, RolloutJob } from './rollouts.ts';
 import type { FullTuningSettings } from './settings.ts';
 
 /** Workers that a run shares its rollouts and rewards with. */
@@ -21,12 +22,14 @@ export interface SharedRun {
   /** The model that the run started from. */
   readonly base: ResolvedModel;
   readonly task: Task;
-  /** Updates per step, by which policies are numbered. */
-  readonly updatesPerStep: number;
+  /** Number of steps by which the policy that generates may be older than the current one. */
+  readonly staleness: number;
 }
 
 export interface OpenWorkers {
   readonly generate: GenerateBatches;
+  /** Lets workers generate the groups of a later step with this policy before `generate` is called for that step. */
+  offer(step: number, groups: readonly (readonly RolloutJob[])[], weights: PolicyWeights | undefined): Promise<void>;
   /** The task, whose rewards workers compute too. */
   readonly task: Task;
   /** Metrics of the step: which share each worker had, and how long the run waited. */

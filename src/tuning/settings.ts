@@ -49,8 +49,12 @@ export const tuningSettings = z.strictObject({
     .max(8)
     .default(0)
     .describe(
-      'With `--workers`: number of steps by which the policy that generates rollouts may be older than the one that is trained; only 0 is implemented, which computes what one machine computes',
+      'With `--workers`: number of steps by which the policy that generates rollouts is older than the one that is trained, so that workers generate during updates; 0 computes what one machine computes',
     ),
+  stale_without_ratio: z
+    .boolean()
+    .default(false)
+    .describe('Allow `staleness` above 0 for methods without an importance ratio, whose gradients older rollouts bias'),
   // Reward
   reward: z.string().nullable().default(null).describe("Name of one of the task's rewards; null: the first"),
   curriculum: z

@@ -8,6 +8,7 @@ import { openCheckpoint } from '../model/checkpoint.ts';
 import { assertDenoises } from '../model/config.ts';
 import { LanguageModel } from '../model/language-model.ts';
 import type { ResolvedModel } from '../model/resolved-model.ts';
+import { UsageError } from '../platform/errors.ts';
 import { packageVersion } from '../platform/package-root.ts';
 import { describeSplit } from '../protocol/row-split.ts';
 import type { Json } from '../protocol/run.ts';
@@ -56,6 +57,10 @@ export async function startTuning(
   hooks: TuningHooks = {},
 ): Promise<TuningResult> {
   if (hooks.workers) checkSharing(objectiveByName(request.objective), request.settings);
+  else if (request.settings.staleness > 0)
+    throw new UsageError(
+      `Setting staleness = ${request.settings.staleness} needs workers that generate rollouts during updates; add --workers, or set staleness=0.`,
+    );
   const resolved = await resolveModel(request.model);
   const memory = await checkMemory(engine, resolved, request, hooks);
   const model = await loadInitial(engine, resolved, request);
@@ -227,8 +232,8 @@ function runTuning(tuning: TuningJob): Promise<TuningResult> {
     hooks,
     async work(job) {
       const { task } = tuning.prepared;
-      const updatesPerStep = tuning.request.settings.inner_updates;
-      const workers = await hooks.workers?.open({ job, model, task, base: tuning.origin, updatesPerStep });
+      const { staleness } = tuning.request.settings;
+      const workers = await hooks.workers?.open({ job, model, task, base: tuning.origin, staleness });
       let finished = false;
       try {
         const method = methodOf(tuning, workers);

@@ -57,14 +57,19 @@ export async function publishPolicy(
   await redis.set(keys.policy(digest), writeMessage(record), 'EX', keptSeconds);
 }
 
-/** Deletes a policy from the server, except the chunks that the policy `kept` has too. */
-export async function removePolicy(redis: Redis, run: string, digest: string, kept?: string): Promise<void> {
+/** Deletes a policy from the server, except the chunks that the policies `kept` have too. */
+export async function removePolicy(
+  redis: Redis,
+  run: string,
+  digest: string,
+  kept: readonly string[] = [],
+): Promise<void> {
   const keys = runKeys(run);
   const chunksOf = async (of: string) => {
     const record = await redis.get(keys.policy(of));
     return record === null ? [] : readMessage(policySchema, record).chunks;
   };
-  const still = new Set(kept === undefined ? [] : await chunksOf(kept));
+  const still = new Set((await Promise.all(kept.map(chunksOf))).flat());
   const unused = (await chunksOf(digest)).filter((chunk) => !still.has(chunk));
   await redis.del(keys.policy(digest), ...unused.map(keys.chunk));
 }

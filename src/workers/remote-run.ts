@@ -6,7 +6,14 @@ import { size } from '../platform/amounts.ts';
 import { messageOf, UsageError, UserError } from '../platform/errors.ts';
 import { runFile } from '../runs/layout.ts';
 import type { Reward, ScoringError, Task } from '../tasks/task.ts';
-import { type GenerateBatches, type GeneratedBatch, type RolloutJob, rolloutsOf } from '../tuning/rollouts.ts';
+import type { PolicyWeights } from '../tuning/past-policies.ts';
+import {
+  type GenerateBatches,
+  type GeneratedBatch,
+  type GenerateHere,
+  type RolloutJob,
+  rolloutsOf,
+} from '../tuning/rollouts.ts';
 import type { OpenWorkers, RunWorkers, SharedRun } from '../tuning/run-workers.ts';
 import { announcedRun } from './announced-run.ts';
 import { fromMessage } from './canvas-message.ts';
@@ -70,7 +77,9 @@ class RemoteRun implements OpenWorkers {
   readonly #warned = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #results: Consumer | undefined;
-  /** Digests of the current policy, and of the one before. */
+  /** Results since the last step that no group needed: repeated ones, and those of steps that are over. */
+  #dropped = 0;
+  /** Digests of the policies on the server, from old to new. */
   #policies: string[] = [];
   /** Whether the last command to the server failed. */
   #isLost = false;
@@ -108,35 +117,56 @@ class RemoteRun implements OpenWorkers {
     this.#timer.unref();
   }
 
-  generate: GenerateBatches = (batches, generateHere, { step, signal }) => {
-    const { model } = this.#run;
-    const shared = this.#beginStep(step).then((policy) => {
+  generate: GenerateBatches = (batches, generateHere, { step, signal, weights }) => {
+    const shared = this.#beginStep(step, batches, weights).then((policy) => {
       signal.throwIfAborted();
-      const jobs = batches.map((batch): SharedJob<GeneratedBatch> => {
-        const message = this.#rolloutMessage(batch, step, policy);
-        return {
-          id: jobId(message),
-          message: writeMessage(message),
-          computeHere: (stop) => generateHere(batch, stop),
-          read: (result) => {
-            if (result.kind !== 'rollouts' || result.canvases.length !== batch.length)
-              throw new UserError('A result does not fit its job; it was dropped.');
-            const { length } = message.decoding;
-            const canvases = result.canvases.map((canvas) => fromMessage(canvas, length, model.config.vocab_size));
-            return { rollouts: rolloutsOf(model, batch, canvases), tokens: result.tokens };
-          },
-        };
-      });
-      return this.#rollouts.share(jobs, signal);
+      return this.#rollouts.share(this.#rolloutJobs(batches, step, policy, generateHere), signal);
     });
     shared.catch(() => undefined);
     return batches.map(async (_, index) => (await shared)[index]!);
   };
 
+  async offer(
+    step: number,
+    groups: readonly (readonly RolloutJob[])[],
+    weights: PolicyWeights | undefined,
+  ): Promise<void> {
+    const policy = await this.#publish(groups, weights);
+    const notHere = () => Promise.reject(new Error('a group of a later step is not computed before that step'));
+    await this.#rollouts.offer(this.#rolloutJobs(groups, step, policy, notHere));
+  }
+
+  #rolloutJobs(
+    batches: readonly (readonly RolloutJob[])[],
+    step: number,
+    policy: string,
+    generateHere: GenerateHere,
+  ): SharedJob<GeneratedBatch>[] {
+    const { model } = this.#run;
+    return batches.map((batch) => {
+      const message = this.#rolloutMessage(batch, step, policy);
+      return {
+        id: jobId(message),
+        message: writeMessage(message),
+        computeHere: (stop) => generateHere(batch, stop),
+        read: (result) => {
+          if (result.kind !== 'rollouts' || result.canvases.length !== batch.length)
+            throw new UserError('A result does not fit its job; it was dropped.');
+          const { length } = message.decoding;
+          const canvases = result.canvases.map((canvas) => fromMessage(canvas, length, model.config.vocab_size));
+          return { rollouts: rolloutsOf(model, batch, canvases), tokens: result.tokens };
+        },
+      };
+    });
+  }
+
   takeMetrics(): Record<string, number> {
     const rollouts = this.#rollouts.takeShares();
     const rewards = this.#announced.rewards ? this.#rewards.takeShares() : null;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
     return {
+      ...(this.#run.staleness > 0 ? { 'off_policy/dropped': dropped } : {}),
       'time/wait_for_rollouts': rollouts.waitedSeconds,
       ...shareMetrics('rollouts', rollouts),
       ...(rewards ? { 'time/wait_for_rewards': rewards.waitedSeconds, ...shareMetrics('rewards', rewards) } : {}),
@@ -159,22 +189,32 @@ class RemoteRun implements OpenWorkers {
   }
 
   /** Prepares the files and the policy of a step, and returns the policy's digest. */
-  async #beginStep(step: number): Promise<string> {
-    const { model, updatesPerStep, job } = this.#run;
+  async #beginStep(
+    step: number,
+    batches: readonly (readonly RolloutJob[])[],
+    weights: PolicyWeights | undefined,
+  ): Promise<string> {
     await this.#log.begin(step);
-    const policy = policyBytes(await model.readWeights());
+    return this.#publish(batches, weights);
+  }
+
+  /** Stores the policy that generates these groups on the server, and returns its digest. */
+  async #publish(groups: readonly (readonly RolloutJob[])[], weights: PolicyWeights | undefined): Promise<string> {
+    const { model, staleness, job } = this.#run;
+    const policy = policyBytes(weights ?? (await model.readWeights()));
     const { redis } = this.#server;
     const { id: run, model: announced } = this.#announced;
     try {
       await this.#announce();
-      const version = Math.max(0, step - 1) * updatesPerStep;
+      const version = groups[0]![0]!.policyVersion;
       const kind = announced.adapter ? 'adapter' : 'full';
       await publishPolicy(redis, policy, {
         ...{ run, version, kind, incarnation: this.#incarnation },
         base: announced.digest,
       });
-      if (this.#policies.at(-1) !== policy.digest) this.#policies.push(policy.digest);
-      if (this.#policies.length > 2) await removePolicy(redis, run, this.#policies.shift()!, this.#policies.at(-1));
+      if (!this.#policies.includes(policy.digest)) this.#policies.push(policy.digest);
+      if (this.#policies.length > 2 + staleness)
+        await removePolicy(redis, run, this.#policies.shift()!, this.#policies);
       if (this.#isLost) await job.run.log('The server of the workers answers again.');
       this.#isLost = false;
     } catch (error) {
@@ -198,6 +238,7 @@ class RemoteRun implements OpenWorkers {
       const keep = () => this.#log.append(result);
       const isUsed = await (result.kind === 'rollouts' ? this.#rollouts : this.#rewards).accept(result, keep);
       if (isUsed) await this.#noteKind(result);
+      else if (result.kind === 'rollouts') this.#dropped++;
     } catch (error) {
       // The job is computed by somebody else.
       await this.#warnOnce(messageOf(error));

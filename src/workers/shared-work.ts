@@ -55,6 +55,8 @@ const leastPatience = 0.25;
 export class SharedWork<Result> {
   readonly #options: SharedWorkOptions;
   readonly #pending = new Map<string, Pending<Result>>();
+  /** Jobs that were offered for a later `share`, with the results that have arrived. */
+  readonly #offered = new Map<string, { readonly job: SharedJob<Result>; result?: ResultMessage }>();
   #jobs = new Map<string, number>();
   #waited = 0;
   /** Whether the server failed to answer since jobs were shared last; it is then not asked again. */
@@ -85,10 +87,22 @@ export class SharedWork<Result> {
     });
   }
 
+  /** Puts jobs on the queue that a later call of `share` waits for. Until then this process computes none of them. */
+  async offer(jobs: readonly SharedJob<Result>[]): Promise<void> {
+    for (const job of jobs) this.#offered.set(job.id, { job });
+    await this.#options.queue.add(jobs.map(({ id, message }) => ({ id, message }))).catch(this.#noteFailure);
+  }
+
   /** Uses the result of a worker, after `keep`. Returns false if its job has a result already, or is not known. */
   async accept(result: ResultMessage, keep: () => Promise<void>): Promise<boolean> {
     const pending = this.#pending.get(result.id);
-    if (!pending) return false;
+    if (!pending) {
+      const offered = this.#offered.get(result.id);
+      if (!offered || offered.result) return false;
+      offered.job.read(result);
+      offered.result = result;
+      return true;
+    }
     const read = pending.job.read(result);
     await keep();
     if (this.#pending.get(result.id) !== pending) return false;
@@ -202,7 +216,9 @@ export class SharedWork<Result> {
   };
 
   #useKnown(pending: Pending<Result>): void {
-    const known = this.#options.known(pending.job.id);
+    const { id } = pending.job;
+    const known = this.#offered.get(id)?.result ?? this.#options.known(id);
+    this.#offered.delete(id);
     if (!known) return;
     try {
       const read = pending.job.read(known);

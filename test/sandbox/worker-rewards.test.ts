@@ -53,7 +53,7 @@ it('a worker runs the tests of completions in its sandbox, with the rewards of t
   } as unknown as RunningJob;
   try {
     for (let tries = 0; tries < 600 && (await registeredWorkers(queue.redis)).length === 0; tries++) await delay(50);
-    const workers = await queueWorkers(queue).open({ job, model, base, task, updatesPerStep: 1 });
+    const workers = await queueWorkers(queue).open({ job, model, base, task, staleness: 0 });
     try {
       // The worker joins the run within about a second.
       let share = 0;

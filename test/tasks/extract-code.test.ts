@@ -21,9 +21,24 @@ describe('the code of an answer', () => {
       `<answer>\`\`\`python\n${whole}\`\`\`</answer>`,
       `\`\`\`python\n${whole}`,
       `${whole}<|endoftext|>def gap(xs): pass`,
+      `\`\`\`python\r\n${whole.replaceAll('\n', '\r\n')}\r\n\`\`\`\r\n`,
+      `\`\`\`{.python}\n${whole}\n\`\`\`\n\`\`\`text\n3\n\`\`\``,
+      `\`\`\`python\n${whole.replace(/^/gm, '> ')}\n> \`\`\``.replace(/^/, '> '),
+      `\`\`\`\n\`\`\`python\n${whole}\n\`\`\`\n\`\`\``,
+      `<think>\n\`\`\`python\ndef gap(xs):\n    return 0\n\`\`\`\n</think>\n${whole}`,
+      `<reasoning>\n\`\`\`\ndef gap(xs): pass\n\`\`\`\n</reasoning>\n<answer>\n${whole}\n</answer>`,
+      `\`\`\`python\n>>> gap([1])\n0\n\`\`\`\n\n${whole}`,
+      `${whole}\n\`\`\``,
+      `${whole}\n\`\`\`\nThis works.`,
+      `${whole}</s>`,
+      `${whole}<end_of_turn>`,
+      `${whole}<|EOT|>`,
+      `[PYTHON]\n${whole}\n[/PYTHON]`,
+      `<pre><code>${whole}</code></pre>`,
+      `Sure.\n\n${whole.replace(/^/gm, '    ')}\n`,
       `\`\`\`python\n${whole}\n\`\`\`<|im_end|>\n\`\`\`\ndef gap(xs): pass\n\`\`\``,
     ];
-    for (const completion of fences) assert.equal(sourceOf(python, completion)?.trimEnd(), whole, completion);
+    for (const completion of fences) assert.equal(sourceOf(python, completion)?.trim(), whole, completion);
     // A longer fence may hold a shorter one.
     const nested = `\`\`\`\`\n${whole}\n# \`\`\`\n\`\`\`\``;
     assert.equal(sourceOf(python, nested), `${whole}\n# \`\`\``);
@@ -70,6 +85,9 @@ describe('the code of an answer', () => {
       `export ${body}\n`,
       `export default ${body}\n`,
       `${body}\nexport default gap;`,
+      `module.exports = ${body}`,
+      `exports.gap = ${body}`,
+      `<script>\n${body}\n</script>`,
       `${body}\nexport { gap };`,
     ])
       assert.equal(sourceOf(script, completion)?.replace(/\n+/g, '\n'), asScript.replace(/\n+/g, '\n'), completion);

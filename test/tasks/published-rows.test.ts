@@ -104,6 +104,21 @@ describe('rows of published data sets', () => {
     for (const row of Object.values(read)) assert.deepEqual(codeRow(JSON.parse(JSON.stringify(row))), row);
   });
 
+  it('are read where fields are null, spaced, or JSON in a text', () => {
+    const plain = { prompt: 'def f():\n', tests: 'x' };
+    assert.equal(codeRow({ ...plain, language: null }).language, 'python');
+    assert.equal(codeRow({ ...plain, language: ' Python ' }).language, 'python');
+    assert.equal(codeRow({ ...plain, entry_point: '' }).entry_point, 'f');
+    const gap = { prompt: 'const x = b.', groundtruth: 'c()' };
+    for (const metadata of [
+      { task_id: 'project_cc_typescript/1' },
+      { file: 'a.tsx' },
+      '{"task_id": "project_cc_typescript/1", "file": "a.ts"}',
+    ])
+      assert.equal(codeRow({ ...gap, metadata }).language, 'typescript');
+    assert.throws(() => codeRow({ ...gap, metadata: '{' }), /^UserError: metadata: is not valid JSON/);
+  });
+
   it('are programs of all their parts', () => {
     assert.equal(sourceOf('infilling', '    z = 3\n'), 'def grow(x):\n    y = x + 1\n    z = 3\n    return y * z\n');
     assert.equal(sourceOf('safim', 'total = 1'), 'n = int(input())\ntotal = 1\nprint(total)\n');

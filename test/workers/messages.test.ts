@@ -98,7 +98,7 @@ describe('a policy', () => {
     await publishPolicy(redis, changed, about);
     const chunks = () => redis.keys(runKeys(run).chunk('*'));
     assert.equal((await chunks()).length, 3, 'the first 8 MiB are the same');
-    await removePolicy(redis, run, policy.digest, changed.digest);
+    await removePolicy(redis, run, policy.digest, [changed.digest]);
     assert.equal((await chunks()).length, 2);
     await assert.rejects(fetchPolicy(redis, run, policy.digest), /no longer on the server/);
     const [chunk] = await chunks();

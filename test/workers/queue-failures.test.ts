@@ -115,14 +115,21 @@ describe('a queue that cannot be used is refused before a run starts:', () => {
     }
   });
 
-  it('a method with rollouts of its own, and a staleness', async (test) => {
+  it('a method with rollouts of its own, and a staleness that does not fit', async (test) => {
     if (!server) return test.skip(program as string);
     const usage = (...args: readonly string[]) => refusal([...tune, '--workers', server!.url, ...args], 2);
     assert.match(
       await usage('--objective', 'autoedit'),
       /^autoedit generates its rollouts itself, which workers cannot do/,
     );
-    assert.match(await usage('--set', 'staleness=1'), /staleness = 1 is not implemented.*set staleness=0/);
+    assert.match(
+      await usage('--set', 'staleness=1'),
+      /staleness = 1 biases spg-mixture, which has no importance ratio; .*stale_without_ratio=true/,
+    );
+    assert.match(
+      await refusal([...tune, '--objective', 'diffu-grpo', '--set', 'staleness=1'], 2),
+      /staleness = 1 needs workers .*; add --workers, or set staleness=0/,
+    );
     assert.match(await refusal([...tune, '--send-code-to', 'host'], 2), /--send-code-to needs --workers/);
   });
 });
@@ -156,6 +163,29 @@ describe('a run with workers', () => {
     const redis = new Redis({ port: server.port, password });
     assert.deepEqual(await redis.keys('*'), [], 'nothing is left on the server');
     redis.disconnect();
+  });
+
+  it('generates with the policy of the step before with staleness=1, and logs how old it was', async (test) => {
+    if (!server) return test.skip(program as string);
+    const stale = ['--objective', 'diffu-grpo', '--steps', '3', ...rollouts, ...set('staleness=1')];
+    const { dir } = await document([...tune, ...stale, '--workers', server.url]);
+    const events = (await readFile(path.join(dir, 'events.jsonl'), 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes('off_policy/steps/mean'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .map((event) => (event.metrics ?? event) as Record<string, number>);
+    assert.deepEqual(
+      events.map((metrics) => [metrics['off_policy/steps/mean'], metrics['off_policy/steps/max']]),
+      [
+        [0, 0],
+        [1, 1],
+        [1, 1],
+      ],
+    );
+    assert.ok(
+      events.every((metrics) => metrics['off_policy/dropped'] === 0 && metrics['time/wait_for_rollouts']! >= 0),
+    );
+    assert.equal(JSON.parse(await readFile(path.join(dir, 'run.json'), 'utf8')).settings.staleness, 1);
   });
 
   it('goes on when the server is gone, and ends', async (test) => {

@@ -73,6 +73,17 @@ describe('shared work', () => {
     assert.deepEqual(Object.fromEntries(work.takeShares().jobs), {});
   });
 
+  it('takes the results that arrived before the step in which it was offered, and computes none of its jobs until then', async () => {
+    const { queue, work, jobs } = sharing(async (id) => `here ${id}`);
+    await work.offer(jobs);
+    assert.deepEqual(queue.waiting, names);
+    assert.equal(await work.accept(resultOf(queue.take()), keep), true);
+    assert.equal(await work.accept(resultOf('a', 'w2'), keep), false, 'a repeated result');
+    await assert.rejects(work.accept({ ...resultOf('b'), machine: 'bad' }, keep), /does not fit/);
+    assert.deepEqual(await Promise.all(work.share(jobs, never)), ['w1 a', 'here b', 'here c', 'here d']);
+    assert.equal(await work.accept(resultOf('b'), keep), false, 'its step is over');
+  });
+
   it('is computed here if the server does not answer', async () => {
     const { queue, work, jobs, failures } = sharing(async (id) => `here ${id}`);
     queue.add = async () => Promise.reject(new Error('gone'));

@@ -8,7 +8,8 @@ export interface ExtractedCode {
 }
 
 /** End-of-text tokens, after which nothing belongs to the completion. */
-const endOfText = /<\|(?:endoftext|eot_id|im_end|end_of_text|fim_pad|file_sep)\|>|<｜end▁of▁sentence｜>/;
+const endOfText =
+  /<\|(?:endoftext|eot_id|im_end|end_of_text|fim_pad|file_sep|end|EOT)\|>|<｜end▁of▁sentence｜>|<end_of_turn>|<eos>|<\/s>\s*$/;
 
 /**
  * A fence: three or more backticks or tildes, closed by at least as many. It may be indented, as in a list, and the closing
@@ -17,22 +18,52 @@ const endOfText = /<\|(?:endoftext|eot_id|im_end|end_of_text|fim_pad|file_sep)\|
 const fence = /(?:(?<=^|\n)([ \t]*)|(?<![`~]))(`{3,}|~{3,})[^\n`]*\n([\s\S]*?)(?:\2|$)/g;
 
 /**
- * The last fenced block that `isWanted` accepts, otherwise the last one, otherwise the tagged answer, otherwise the
- * completion unchanged, because its indentation matters.
+ * The last fenced block that `isWanted` accepts, otherwise the text outside of fences if `isWanted` accepts that, otherwise the
+ * last block, otherwise the tagged answer, otherwise the completion unchanged, because its indentation matters.
  */
 export function extractCode(
   completion: string,
   format: PromptFormat,
   isWanted: (code: string) => boolean = () => false,
 ): ExtractedCode {
-  const text = completion.split(endOfText, 1)[0] as string;
+  const text = withoutQuote(afterReasoning(completion.split(endOfText, 1)[0] as string));
   const blocks = [...text.matchAll(fence)].map(([, indent = '', , code]) =>
-    outdented(code as string, indent).trimEnd(),
+    outdented((code as string).replaceAll('\r\n', '\n'), indent).trimEnd(),
   );
-  const fenced = blocks.findLast(isWanted) ?? blocks.at(-1);
-  if (fenced !== undefined) return { code: fenced, isFenced: true };
-  return { code: (format === 'plain' ? null : taggedAnswer(text)) ?? text, isFenced: false };
+  const answer = (part: string): string => (format === 'plain' ? null : taggedAnswer(part)) ?? part;
+  const wanted = blocks.findLast(isWanted);
+  if (wanted !== undefined) return { code: wanted, isFenced: true };
+  // A fence may be closed that was never opened, and examples may be in fences while the function is not.
+  const outside = answer(text.replace(fence, '\n')).replace(/\n[ \t]*(?:`{3,}|~{3,})[ \t]*\s*$/, '');
+  const unfenced = [withoutMarkup(outside), withoutIndent(outside)].find(isWanted);
+  if (unfenced !== undefined) return { code: unfenced, isFenced: false };
+  const last = blocks.at(-1);
+  return last === undefined ? { code: answer(text), isFenced: false } : { code: last, isFenced: true };
 }
+
+/** The text after the reasoning, if there is any. */
+function afterReasoning(text: string): string {
+  const rest = text.split(/<\/(?:think|reasoning)>/).at(-1) as string;
+  return rest.trim() === '' ? text : rest;
+}
+
+/** A fence in a quotation without the quotation's marks, and one in a fence without a language as that fence alone. */
+const withoutQuote = (text: string): string =>
+  (/^> ?(?:`{3}|~{3})/m.test(text) ? text.replace(/^> ?/gm, '') : text).replace(/^(`{3,})[ \t]*\n(?=\1\w)/gm, '');
+
+/** Without tags around code, such as `[PYTHON]` and `<code>`. */
+function withoutMarkup(text: string): string {
+  if (!/^\s*(?:\[(?:PYTHON|JAVASCRIPT|TYPESCRIPT|CODE)\]|<(?:pre|code|script)\b)/.test(text)) return text;
+  return text
+    .replace(/^\[\/?(?:PYTHON|JAVASCRIPT|TYPESCRIPT|CODE)\][ \t]*$/gm, '')
+    .replace(/^(?:<(?:pre|code|script)(?: [^<>]*)?>)+\n?|(?:<\/(?:pre|code|script)>)+[ \t]*$/gm, '');
+}
+
+/** Indented code after a line of prose, as in Markdown, without its indentation. */
+const withoutIndent = (text: string): string =>
+  prose.test(text.trimStart().split('\n', 1)[0] as string) && !/^(?:def|class|function|export)\b/m.test(text)
+    ? text.replace(/^(?: {4}|\t)/gm, '')
+    : text;
 
 /** Removes the indentation of the fence, or as much as a line has of it. */
 function outdented(code: string, indent: string): string {

@@ -19,7 +19,8 @@ export const maxCharacters = 100_000;
  */
 export function candidateProgram(row: CodeRow, completion: string, format: PromptFormat): CandidateProgram | null {
   if (completion.length > maxCharacters) return null;
-  const extracted = extractCode(completion, format, (block) => declaresEntry(row, block));
+  const found = extractCode(completion, format, (block) => declaresEntry(row, withDeclaration(row, block)));
+  const extracted = { ...found, code: withDeclaration(row, found.code) };
   const redeclaresEntryPoint = declaresEntry(row, extracted.code);
   const code = tidied(row, extracted, redeclaresEntryPoint);
   if (code.trim() === '') return null;
@@ -45,6 +46,24 @@ function tidied(row: CodeRow, { code, isFenced }: ExtractedCode, redeclaresEntry
   return isFenced && row.language === 'python' && /^\S/.test(ended) && /:[ \t]*\n(?:[ \t]+[\s\S]*)?$/.test(row.prompt)
     ? ended.replace(/^(?=.)/gm, '    ')
     : ended;
+}
+
+/** `module.exports = function f…` and `exports.f = …` as declarations of the requested function. */
+function withDeclaration({ entry_point: entry, language }: CodeRow, code: string): string {
+  if (language === 'python' || entry === '') return code;
+  const name = entry.replace(/\$/g, '\\$');
+  return code
+    .replace(
+      new RegExp(
+        `^(?:module\\.)?exports(?:\\.${name})?\\s*=\\s*(?=(?:async\\s+)?function\\*?\\s+${name}(?![\\w$]))`,
+        'gm',
+      ),
+      '',
+    )
+    .replace(
+      new RegExp(`^(?:module\\.)?exports\\.${name}\\s*=\\s*(?=(?:async\\s*)?(?:function\\b|\\(|[\\w$]+\\s*=>))`, 'gm'),
+      () => `const ${entry} = `,
+    );
 }
 
 /** Exports of another module system than the row's fail, and a list of exports hides or repeats names: both are removed. */

@@ -52,7 +52,7 @@ function idLanguage(id: unknown): string | undefined {
  * the first assertion calls.
  */
 function fromMbpp(record: Fields): Fields {
-  const list = typeof record.test_list === 'string' ? parsedList(record.test_list, 'test_list') : record.test_list;
+  const list = typeof record.test_list === 'string' ? parsedJson(record.test_list, 'test_list') : record.test_list;
   if (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === 'string'))
     throw new UserError('test_list: needs a list of assertions.');
   const text = record.text ?? record.prompt;
@@ -101,7 +101,7 @@ function fromSafim(record: Fields): Fields {
   if (typeof whole !== 'string' || !whole.includes(placeholder))
     throw new UserError(`eval_prompt: needs a text with ${placeholder}.`);
   const cases =
-    typeof unitTests === 'string' && unitTests.trim() !== '' ? parsedList(unitTests, 'unit_tests') : unitTests;
+    typeof unitTests === 'string' && unitTests.trim() !== '' ? parsedJson(unitTests, 'unit_tests') : unitTests;
   return {
     ...record,
     prompt: at < 0 ? prompt : (prompt as string).slice(0, at),
@@ -117,13 +117,15 @@ function fromSafim(record: Fields): Fields {
 
 /** CrossCodeEval (arXiv 2310.11248): the next statement of a file of a repository, compared as text. */
 function fromCrossCodeEval(record: Fields): Fields {
-  const metadata = (record.metadata ?? {}) as Fields;
+  const { metadata: given } = record;
+  const metadata = ((typeof given === 'string' ? parsedJson(given, 'metadata') : given) ?? {}) as Fields;
+  const [, project] = /^project_cc_([a-z]+)\//.exec(String(metadata.task_id ?? '')) ?? [];
   return {
     ...record,
     suffix: record.right_context ?? '',
     target: record.groundtruth,
     solution: record.groundtruth,
-    language: record.language ?? languageOfFile(metadata.file),
+    language: record.language ?? languageOfFile(metadata.file) ?? project,
     tests: '',
   };
 }
@@ -146,7 +148,11 @@ const extensions: Readonly<Record<string, string>> = {
   js: 'javascript',
   mjs: 'javascript',
   cjs: 'javascript',
+  jsx: 'javascript',
   ts: 'typescript',
+  mts: 'typescript',
+  cts: 'typescript',
+  tsx: 'typescript',
   java: 'java',
   cs: 'csharp',
 };
@@ -155,10 +161,10 @@ function languageOfFile(file: unknown): string | undefined {
   return typeof file === 'string' ? extensions[file.slice(file.lastIndexOf('.') + 1)] : undefined;
 }
 
-function parsedList(text: string, field: string): unknown {
+function parsedJson(text: string, field: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UserError(`${field}: is not a list in JSON; correct the row.`);
+    throw new UserError(`${field}: is not valid JSON; correct the row.`);
   }
 }

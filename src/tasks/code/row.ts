@@ -56,7 +56,7 @@ const recordSchema = z.object(
     tests: z.string({ error: 'needs a text' }).nullish(),
     entry_point: optionalText,
     named: z.string().optional(),
-    language: z.string({ error: 'needs javascript, typescript or python' }).optional(),
+    language: z.string({ error: 'needs javascript, typescript or python' }).nullish(),
     solution: optionalText,
     suffix: optionalText,
     stop_tokens: z.array(z.string(), { error: 'needs a list of texts' }).nullish(),
@@ -94,7 +94,7 @@ export function codeRow(record: unknown): CodeRow {
   if (tests == null && !isCompared) throw new UserError('tests: is missing.');
   if (unit_tests != null && language !== 'python')
     throw new UserError('unit_tests: programs that read standard input are run in python only; leave the row out.');
-  const entry = read.entry_point ?? entryIn(`${declaration ?? ''}\n${prompt}`, language, read.named);
+  const entry = read.entry_point || entryIn(`${declaration ?? ''}\n${prompt}`, language, read.named);
   if (entry === undefined && !isCompared)
     throw new UserError('entry_point: is missing, and the prompt declares no function.');
   return {
@@ -113,9 +113,9 @@ export function codeRow(record: unknown): CodeRow {
 }
 
 /** The language that a row names, otherwise the one in which its prompt is written. */
-function languageIn(named: string | undefined, prompt: string): CodeLanguage {
-  if (named !== undefined) {
-    const language = names[named.toLowerCase()];
+function languageIn(named: string | null | undefined, prompt: string): CodeLanguage {
+  if (named != null) {
+    const language = names[named.trim().toLowerCase()];
     if (language) return language;
     throw new UserError(
       `language: must be javascript, typescript or python, not ${named}; other languages are not run.`,

@@ -99,6 +99,7 @@ export function clippedObjective(
     name: method.name,
     loss: clippedLoss(method),
     isClipped: true,
+    hasImportanceRatio: true,
     check: (settings) => void divergenceWeight(method.name, settings, method.defaults.kl),
     begin: (run) => beginClipped(method, run),
   };
@@ -136,7 +137,7 @@ export function beginClipped(
         pad: run.specialTokens.pad,
         ...options(),
       });
-    const old = await scoresUnder(run);
+    const old = await (run.underGenerator?.(() => scoresUnder(run)) ?? scoresUnder(run));
     const ofReference = frozen ? await scoresUnder(frozen) : old;
     const unit = method.unit === 'token' ? 'tokens' : 'sequences';
     return terms.map(({ sequence, advantage, weights, klWeight }, index) => ({

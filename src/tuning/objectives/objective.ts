@@ -52,6 +52,8 @@ export interface Objective {
   readonly loss: Loss;
   /** Whether the method uses `kl`, `clip_low` and `clip_high`. */
   readonly isClipped?: boolean;
+  /** Whether the method weights rollouts by the ratio of the current policy to the one that generated them. */
+  readonly hasImportanceRatio?: boolean;
   /** Whether the method fills or edits whole canvases itself, so that it cannot decode with token healing. */
   readonly fillsCanvases?: boolean;
   /** Whether the method generates its rollouts itself (`RunningMethod.rollOut`), so that workers cannot. */
@@ -80,6 +82,11 @@ export interface MethodRun {
   readonly specialTokens: MaskingTokens;
   /** The metrics of a batch's loss under the current policy, without an update. */
   evaluate(batch: Batch): Promise<Record<string, HostTensor>>;
+  /**
+   * Runs `work` with the policy that generated the step's rollouts, which is an older one with `staleness`. Absent: it is the current
+   * policy.
+   */
+  underGenerator?<T>(work: () => Promise<T>): Promise<T>;
   /** The rewards of other completions of the step's problems. */
   reward(completions: readonly { readonly job: RolloutJob; readonly tokens: Int32Array }[]): Promise<number[]>;
   /** A solution of the problem; null if it is unknown. */
