@@ -39,8 +39,10 @@ export async function readConfig(description: Description): Promise<ReadConfig> 
     );
   const config = new PublishedConfig(file, fields);
   const tokens = await readSpecialTokens(description, config);
-  // A Qwen2 that was made bidirectional keeps the name; only its mask token distinguishes it from a plain one.
-  const architecture = fields.model_type === 'qwen2' && tokens.mask === undefined ? qwen2 : named;
+  // A Qwen2 that was made bidirectional keeps the name; only its mask token distinguishes it from a plain one. An exported conversion
+  // has a mask too, but is a plain one otherwise.
+  const isPlain = tokens.mask === undefined || fields.attention === 'causal-context';
+  const architecture = fields.model_type === 'qwen2' && isPlain ? qwen2 : named;
   return { config: ours(architecture, config, tokens), architecture };
 }
 
