@@ -16,6 +16,7 @@ import { measureStartUp } from './start-up.ts';
 import { measureSuiteVerdicts, measureVerdicts } from './verdicts.ts';
 import { prepareWorkFolder, type WorkFolder } from './work-folder.ts';
 import { workerLaunch } from './worker.ts';
+import { measureWorkers, type WorkerSpeed, workerNames } from './worker-rollouts.ts';
 
 export interface BenchOptions {
   /** The device to measure, as `unmask devices` names it. */
@@ -41,6 +42,7 @@ export interface BenchDocument {
   readonly results: readonly BenchResult[];
   readonly completions?: readonly CompletionLatencies[];
   readonly profile?: readonly OperatorTime[];
+  readonly workers?: readonly WorkerSpeed[];
 }
 
 /** Makes the requested measurements. Runs of Unmask and of the peer alternate. */
@@ -57,16 +59,19 @@ export async function runBench(options: BenchOptions): Promise<BenchDocument> {
     const completed = completionNames.some(isSelected)
       ? await measureCompletions({ device, isSelected, signal, progress, ...options.completions })
       : null;
+    const workers = await measureSharedRuns(options);
     const results = [
       ...works,
       ...(completed?.results ?? []),
       ...(await measureStartUps(options, work)),
       ...(await measureSandbox(options)),
+      ...workerResults(workers),
     ];
     return {
       machine: await describeMachine(device),
       results: results.filter(({ name }) => options.isSelected(name)),
       ...(completed ? { completions: completed.latencies } : {}),
+      ...(workers.length > 0 ? { workers } : {}),
       ...(profile ? { profile: await profileTrainingStep(work.puzzleModel) } : {}),
     };
   } catch (error) {
@@ -176,4 +181,29 @@ async function measureSandbox({ isSelected, seconds, signal, progress }: BenchOp
     progress(error.message);
     return results;
   }
+}
+
+/** Runs with workers; none if there is no Redis server, which is reported. */
+async function measureSharedRuns(options: BenchOptions): Promise<WorkerSpeed[]> {
+  const { device, isSelected, seconds, signal, progress } = options;
+  if (!workerNames.some(isSelected)) return [];
+  try {
+    const extent = seconds < 5 ? { steps: 1, rounds: 1 } : { steps: 4, rounds: 3 };
+    return await measureWorkers({ device, isSelected, ...extent, signal, progress });
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof Interrupted) throw error;
+    progress(error.message);
+    return [];
+  }
+}
+
+/** Rollouts a second, with those of the run without workers as the peer. */
+function workerResults(speeds: readonly WorkerSpeed[]): BenchResult[] {
+  const alone = speeds.find(({ workers }) => workers === 0)?.rollouts_per_second;
+  return speeds.map(({ name, workers, rollouts_per_second: value }) =>
+    benchResult({
+      ...{ name, unit: 'rollouts/s', value },
+      ...(workers > 0 && alone !== undefined ? { peer: 'the same run without workers', peerValue: alone } : {}),
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import { completionNames } from './completions.ts';
 import { matmulWork } from './matmul-work.ts';
 import { reference } from './reference-model.ts';
+import { workerNames } from './worker-rollouts.ts';
 import type { WorkName } from './works.ts';
 
 /** A workload that is compared with a peer, and the unit of its speed. */
@@ -70,4 +71,5 @@ export const benchNames: readonly string[] = [
   ...startUps,
   ...verdictNames,
   discoveryName,
+  ...workerNames,
 ];

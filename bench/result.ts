@@ -17,7 +17,7 @@ export interface BenchResult {
 export interface Compared {
   readonly name: string;
   readonly value: number;
-  readonly unit: 'tokens/s' | 'GFLOP/s' | 'verdicts/s' | 'MiB' | 's' | 'ms';
+  readonly unit: 'tokens/s' | 'GFLOP/s' | 'verdicts/s' | 'rollouts/s' | 'MiB' | 's' | 'ms';
   readonly peer?: string | undefined;
   readonly peerValue?: number | undefined;
   readonly target?: number | undefined;

@@ -8,6 +8,8 @@ export interface Curve {
   readonly high?: readonly (number | null)[];
   /** Index of the curve of the shown run that this curve of another run is compared with: same colour, but dashed. */
   readonly comparedWith?: number;
+  /** Index of the compared run among all compared runs. */
+  readonly comparedRun?: number;
 }
 
 export interface Chart {
@@ -17,5 +19,7 @@ export interface Chart {
   /** Steps, ascending, [steps]. */
   readonly steps: readonly number[];
   readonly curves: readonly Curve[];
+  /** Steps over which curves are smoothed; 1: not at all; absent: depending on the number of steps. */
+  readonly window?: number;
   readonly format?: (value: number) => string;
 }

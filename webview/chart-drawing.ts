@@ -11,13 +11,23 @@ const manySteps = 400;
 /** The window of the running mean is this fraction of all steps. */
 const windows = 50;
 const dashes = [[], [6, 4], [2, 3], [10, 4, 2, 4], [14, 5], [4, 8]];
-const comparedDash = [5, 4];
+/** Lines of compared runs. */
+const comparedDashes = [
+  [5, 4],
+  [2, 3],
+  [10, 4, 2, 4],
+  [14, 5],
+  [4, 8],
+];
 
-/** Style of a curve's line. Dashes distinguish the curves of one run, or the runs if two are compared. */
+/** Style of a curve's line. Dashes distinguish the curves of one run, or the runs if several are compared. */
 export function lineOf({ curves }: Chart, index: number): { colour: string; dash: number[]; style: string } {
-  const { comparedWith } = curves[index] as Curve;
+  const { comparedWith, comparedRun = 0 } = curves[index] as Curve;
   const colour = `series-${(comparedWith ?? index) % 6}`;
-  if (comparedWith !== undefined) return { colour, dash: comparedDash, style: 'compared' };
+  if (comparedWith !== undefined) {
+    const run = comparedRun % comparedDashes.length;
+    return { colour, dash: comparedDashes[run] as number[], style: `compared compared${run}` };
+  }
   if (curves.some((curve) => curve.comparedWith !== undefined)) return { colour, dash: [], style: 'dash0' };
   const kind = index % dashes.length;
   return { colour, dash: dashes[kind] as number[], style: `dash${kind}` };
@@ -66,10 +76,10 @@ export function plotOptions(
         return {
           show: shown[index] as boolean,
           stroke: colour(line.colour),
-          width: isDense(spec()) ? 1 : index === 0 ? 2.25 : 1.75,
-          alpha: isDense(spec()) ? 0.3 : 1,
+          width: isSmoothed(spec()) ? 1 : index === 0 ? 2.25 : 1.75,
+          alpha: isSmoothed(spec()) ? 0.3 : 1,
           dash: line.dash,
-          // Two runs have different steps; a step of only one run leaves no gap in the other.
+          // Runs have different steps; a step of only one run leaves no gap in the others.
           spanGaps: spec().curves.some(({ comparedWith }) => comparedWith !== undefined),
           points: { show: () => spec().steps.length <= maxMarkedSteps, size: 5, fill: colour(line.colour) },
         };
@@ -124,14 +134,15 @@ function whiskers(plot: uPlot, spec: Chart): void {
   });
 }
 
-/** Whether there are so many steps that noise would hide the trend. */
-export const isDense = ({ steps }: Chart): boolean => steps.length > manySteps;
+/** Whether the running mean is drawn: on request, or if there are so many steps that noise would hide the trend. */
+export const isSmoothed = ({ steps, window }: Chart): boolean =>
+  window === undefined ? steps.length > manySteps : window > 1 && steps.length > 2;
 /** Window of the running mean, in steps. */
-export const windowOf = ({ steps }: Chart): number => Math.round(steps.length / windows);
+export const windowOf = ({ steps, window }: Chart): number => window ?? Math.round(steps.length / windows);
 
-/** Draws the running mean of each curve if there are many steps. */
+/** Draws the running mean of each curve. */
 function runningMeans(plot: uPlot, spec: Chart): void {
-  if (!isDense(spec)) return;
+  if (!isSmoothed(spec)) return;
   const { left, top, width, height: inner } = plot.bbox;
   const context = plot.ctx;
   context.save();

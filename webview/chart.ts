@@ -1,7 +1,7 @@
 import './chart.css';
 import uPlot from 'uplot';
 import type { Chart } from './chart-data.ts';
-import { isDense, lineOf, plotHeight, plotOptions, windowOf } from './chart-drawing.ts';
+import { isSmoothed, lineOf, plotHeight, plotOptions, windowOf } from './chart-drawing.ts';
 import { element } from './element.ts';
 import { count, number } from './numbers.ts';
 import { numbersTable } from './numbers-table.ts';
@@ -84,7 +84,7 @@ export function liveChart(first: Chart): LiveChart {
   const describe = () => {
     // The label is not replaced while a screen reader reads single steps.
     if (document.activeElement !== canvas) canvas.setAttribute('aria-label', describeChart(spec, format));
-    const mean = isDense(spec) ? `Bold line: running mean over ${count(windowOf(spec), 'step')}.` : '';
+    const mean = isSmoothed(spec) ? `Bold line: running mean over ${count(windowOf(spec), 'step')}.` : '';
     note.textContent = `${spec.note ?? ''} ${mean}`.trim();
     note.hidden = note.textContent === '';
     table.show(spec, format);
@@ -116,7 +116,7 @@ export function liveChart(first: Chart): LiveChart {
       if (shapeOf(before) !== shapeOf(spec)) {
         fillLegend();
         draw();
-      } else if (isDense(before) !== isDense(spec)) draw();
+      } else if (isSmoothed(before) !== isSmoothed(spec) || before.window !== spec.window) draw();
       else if (plot) takeData(plot, before, spec);
       showValues(plot?.cursor.idx ?? null);
       describe();
@@ -132,7 +132,7 @@ export function liveChart(first: Chart): LiveChart {
 
 /** Identifies the curves of a chart; if they change, the chart is redrawn. */
 const shapeOf = ({ curves }: Chart): string =>
-  JSON.stringify(curves.map(({ label, comparedWith }) => [label, comparedWith]));
+  JSON.stringify(curves.map(({ label, comparedWith, comparedRun }) => [label, comparedWith, comparedRun]));
 
 const dataOf = ({ steps, curves }: Chart): uPlot.AlignedData => [
   [...steps],

@@ -1,24 +1,31 @@
 import type { Chart, Curve } from './chart-data.ts';
 
-/** Adds another run's curves to a run's charts; charts that only the other run has come last. */
-export function compareCharts(own: readonly Chart[], other: readonly Chart[]): Chart[] {
-  const titles = new Set(own.map(({ title }) => title));
-  const others = other
+/** Adds the curves of other runs to a run's charts; charts that only another run has come last. */
+export function compareCharts(own: readonly Chart[], others: readonly (readonly Chart[])[]): Chart[] {
+  return others.reduce<Chart[]>((charts, other, run) => withRun(charts, other, run, others.length), [...own]);
+}
+
+/** The words in parentheses behind the curves of a compared run. */
+export const comparedLabel = (run: number, runs: number): string => (runs === 1 ? 'compared' : `run ${run + 2}`);
+
+function withRun(charts: readonly Chart[], other: readonly Chart[], run: number, runs: number): Chart[] {
+  const titles = new Set(charts.map(({ title }) => title));
+  const added = other
     .filter(({ title }) => !titles.has(title))
-    .map((chart) => merged({ ...chart, curves: [] }, chart));
+    .map((chart) => merged({ ...chart, curves: [] }, chart, run, runs));
   return [
-    ...own.map((chart) => {
+    ...charts.map((chart) => {
       const twin = other.find(({ title }) => title === chart.title);
-      return twin ? merged(chart, twin) : chart;
+      return twin ? merged(chart, twin, run, runs) : chart;
     }),
-    ...others,
+    ...added,
   ];
 }
 
 /** Merges two charts, over the steps of both. */
-function merged(own: Chart, other: Chart): Chart {
+function merged(own: Chart, other: Chart, run: number, runs: number): Chart {
   const steps = [...new Set([...own.steps, ...other.steps])].sort((a, b) => a - b);
-  const labels = own.curves.map(({ label }) => label);
+  const labels = own.curves.filter(({ comparedWith }) => comparedWith === undefined).map(({ label }) => label);
   return {
     ...own,
     steps,
@@ -28,8 +35,9 @@ function merged(own: Chart, other: Chart): Chart {
         const twin = labels.indexOf(curve.label);
         return {
           ...aligned(curve, other.steps, steps),
-          label: `${curve.label} (compared)`,
+          label: `${curve.label} (${comparedLabel(run, runs)})`,
           comparedWith: twin === -1 ? labels.length + index : twin,
+          comparedRun: run,
         };
       }),
     ],

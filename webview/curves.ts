@@ -61,6 +61,8 @@ const panels: readonly Panel[] = [
   },
   { title: 'Speed, tokens per second', metrics: [['tokens_per_second', 'tokens per second']] },
   { title: 'Time per step by phase, seconds', metrics: [['time/*', '']] },
+  { title: 'Processors in use', metrics: [['system/processors', 'processors']], isOptional: true },
+  { title: 'Memory of the process, MiB', metrics: [['system/memory', 'memory']], isOptional: true },
   { title: 'Learning rate', metrics: [['learning_rate', 'learning rate']] },
 ];
 

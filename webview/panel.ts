@@ -2,7 +2,7 @@ import '@vscode/codicons/dist/codicon.css';
 import './page.css';
 import './panel/theme.css';
 import './panel.css';
-import type { PanelUpdate } from '../src/protocol/panel.ts';
+import { mostComparedRuns, type PanelUpdate } from '../src/protocol/panel.ts';
 import { element } from './element.ts';
 import { collapsible } from './panel/collapsible.ts';
 import { denoiseView } from './panel/denoise-view.ts';
@@ -24,16 +24,15 @@ const suggestion = lastSuggestion(host);
 denoising.root.append(collapsible(store, 'suggestion', 'Last suggestion', suggestion.root));
 const list = runList(host, {
   choose(dir) {
-    const compared = store.state.compared === dir ? null : store.state.compared;
-    if (compared !== store.state.compared) host.ask({ kind: 'compare-run', dir: null });
+    const compared = store.state.compared.filter((other) => other !== dir);
+    if (compared.length < store.state.compared.length) host.ask({ kind: 'compare-run', dir, compare: false });
     store.change({ shown: dir, compared });
     list.mark(dir, compared);
     host.ask({ kind: 'show-run', dir });
   },
-  compare(dir) {
-    store.change({ compared: dir });
-    list.mark(store.state.shown, dir);
-    host.ask({ kind: 'compare-run', dir });
+  compare(dir, compare) {
+    markCompared(dir, compare);
+    host.ask({ kind: 'compare-run', dir, compare });
   },
 });
 const run = runView(host, store, denoising.showSample);
@@ -58,6 +57,13 @@ document.addEventListener('keydown', (event) => {
   if (denoising.togglePlay()) event.preventDefault();
 });
 
+function markCompared(dir: string, compare: boolean): void {
+  const others = store.state.compared.filter((other) => other !== dir);
+  const unchanged = compare && others.length < store.state.compared.length;
+  if (!unchanged) store.change({ compared: compare ? [...others, dir].slice(-mostComparedRuns) : others });
+  list.mark(store.state.shown, store.state.compared);
+}
+
 function receive(update: PanelUpdate): void {
   switch (update.kind) {
     case 'runtime':
@@ -67,9 +73,14 @@ function receive(update: PanelUpdate): void {
       list.show(update.runs);
       break;
     case 'run': {
-      store.change({ [update.role]: update.contents?.run.dir ?? null });
-      list.mark(store.state.shown, store.state.compared);
-      run.show(update.role, update.contents);
+      if (update.role === 'shown') {
+        store.change({ shown: update.contents?.run.dir ?? null });
+        list.mark(store.state.shown, store.state.compared);
+        run.show(update.contents);
+      } else {
+        markCompared(update.dir, update.contents !== null);
+        run.compare(update.dir, update.contents);
+      }
       break;
     }
     case 'events':

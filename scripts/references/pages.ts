@@ -1,4 +1,5 @@
 import { hyperParametersPage } from './hyper-parameters-page.ts';
+import { scalingPage } from './scaling-page.ts';
 import { settingsPage } from './settings-page.ts';
 import { dependenciesPage } from './shipped-packages.ts';
 
@@ -8,5 +9,6 @@ export async function references(): Promise<Record<string, string>> {
     'settings.md': await settingsPage(),
     'hyper-parameters.md': hyperParametersPage(),
     'dependencies.md': await dependenciesPage(),
+    'results/scaling.md': await scalingPage(),
   };
 }

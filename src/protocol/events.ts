@@ -48,6 +48,10 @@ export interface StepEvent {
   readonly 'time/checkpoint'?: number;
   /** Seconds of the whole step. */
   readonly 'time/step'?: number;
+  /** Mean number of processors that the run's process kept busy in the step. */
+  readonly 'system/processors'?: number;
+  /** Resident memory of the run's process after the step, in MiB. */
+  readonly 'system/memory'?: number;
 }
 
 /**

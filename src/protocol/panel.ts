@@ -39,9 +39,16 @@ export type PanelUpdate =
   | { readonly kind: 'runtime'; readonly ready: boolean; readonly model: string | null; readonly summary: string }
   /** All runs, newest first; sent when the page is ready and when one changes. */
   | { readonly kind: 'runs'; readonly runs: readonly PanelRun[] }
-  /** The shown or compared run; null: none. Sent when it is selected and when its log was rewound. */
-  | { readonly kind: 'run'; readonly role: 'shown' | 'compared'; readonly contents: PanelRunContents | null }
-  /** Additions to the shown or compared run. */
+  /** The shown run; null: none. Sent when it is selected and when its log was rewound. */
+  | { readonly kind: 'run'; readonly role: 'shown'; readonly contents: PanelRunContents | null }
+  /** A compared run; null: it is not compared any more. */
+  | {
+      readonly kind: 'run';
+      readonly role: 'compared';
+      readonly dir: string;
+      readonly contents: PanelRunContents | null;
+    }
+  /** Additions to the shown run or to a compared run. */
   | {
       readonly kind: 'events';
       readonly dir: string;
@@ -90,9 +97,10 @@ export type PanelCommand = (typeof panelCommands)[number];
 /** Page to extension. */
 export type PanelRequest =
   /** The page is ready and has no data; `shown` and `compared` are the runs that it showed before a reload. */
-  | { readonly kind: 'ready'; readonly shown: string | null; readonly compared: string | null }
+  | { readonly kind: 'ready'; readonly shown: string | null; readonly compared: readonly string[] }
   | { readonly kind: 'show-run'; readonly dir: string | null }
-  | { readonly kind: 'compare-run'; readonly dir: string | null }
+  /** Add a run to the compared ones, or remove it. */
+  | { readonly kind: 'compare-run'; readonly dir: string; readonly compare: boolean }
   | { readonly kind: 'show-samples'; readonly dir: string; readonly step: number; readonly offset: number }
   | { readonly kind: 'denoise-sample'; readonly dir: string; readonly step: number; readonly index: number }
   /** Complete at the cursor of the last active editor, and send the denoising. */
@@ -106,6 +114,9 @@ export type PanelRequest =
   /** The answer to `hand-over`: what the page shows, as JSON that another page of the panel reads. */
   | { readonly kind: 'view'; readonly view: string }
   | { readonly kind: 'command'; readonly command: PanelCommand };
+
+/** Maximum number of runs that are compared with the shown one. */
+export const mostComparedRuns = 5;
 
 /** Samples per page. */
 export const samplesPerPage = 20;

@@ -138,6 +138,7 @@ class TrainingLoop {
     const { step: before, seconds } = this.#progress;
     const step = before + 1;
     const begin = performance.now();
+    const processorTime = process.cpuUsage();
     const elapsed = () => (performance.now() - begin) / 1000;
     const deadline = new StepDeadline(job.signal, timeLimit === null ? null : timeLimit - seconds);
     try {
@@ -147,7 +148,7 @@ class TrainingLoop {
         job.reportProgress({ ...activity, text }, this.#secondsLeft(before, seconds + elapsed(), activity.eta));
       };
       const made = await method.step(step, { signal: deadline.signal, reportProgress });
-      await this.#record(step, made, elapsed());
+      await this.#record(step, made, elapsed(), process.cpuUsage(processorTime));
       return true;
     } catch (error) {
       if (!(deadline.hasPassed && isInterruption(error))) throw error;
@@ -163,7 +164,12 @@ class TrainingLoop {
     }
   }
 
-  async #record(step: number, { metrics, samples, tokens, warnings = [] }: TrainedStep, elapsed: number) {
+  async #record(
+    step: number,
+    { metrics, samples, tokens, warnings = [] }: TrainedStep,
+    elapsed: number,
+    processorTime: NodeJS.CpuUsage,
+  ) {
     const { job, hooks } = this.#training;
     for (const [name, value] of Object.entries(metrics)) {
       if (!Number.isFinite(value))
@@ -180,6 +186,8 @@ class TrainingLoop {
       num_tokens,
       tokens_per_second: tokens / elapsed,
       'time/step': elapsed,
+      'system/processors': (processorTime.user + processorTime.system) / 1e6 / elapsed,
+      'system/memory': process.memoryUsage.rss() / 2 ** 20,
     };
     if (samples) await job.run.samples(step, samples);
     await job.run.append(event);

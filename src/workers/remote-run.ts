@@ -148,6 +148,7 @@ class RemoteRun implements OpenWorkers {
       return {
         id: jobId(message),
         message: writeMessage(message),
+        step,
         computeHere: (stop) => generateHere(batch, stop),
         read: (result) => {
           if (result.kind !== 'rollouts' || result.canvases.length !== batch.length)
@@ -235,7 +236,7 @@ class RemoteRun implements OpenWorkers {
     let result: ResultMessage;
     try {
       result = readMessage(resultSchema, message);
-      const keep = () => this.#log.append(result);
+      const keep = (step: number | undefined) => this.#log.append(result, step);
       const isUsed = await (result.kind === 'rollouts' ? this.#rollouts : this.#rewards).accept(result, keep);
       if (isUsed) await this.#noteKind(result);
       else if (result.kind === 'rollouts') this.#dropped++;

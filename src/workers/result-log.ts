@@ -2,51 +2,90 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../platform/errors.ts';
 import { AppendLog } from '../runs/append-log.ts';
-import { stepName } from '../runs/layout.ts';
+import { namesIn, stepName, stepOf } from '../runs/layout.ts';
 import { type ResultMessage, readMessage, resultSchema, writeMessage } from './messages.ts';
 
+interface StepLog {
+  readonly log: AppendLog;
+  readonly known: Map<string, ResultMessage>;
+}
+
 /**
- * The results of workers for the step under way, in the run directory. A result is on the disk before the server forgets it, so a
- * run that is resumed in the same step uses it. The file of a finished step is removed; the step's samples have what counts.
+ * The results of workers for the step under way, and those that arrive early for later steps, in the run directory: one file for each
+ * step. A result is on the disk before the server forgets it, so a run that is resumed in the same step uses it. The file of a finished
+ * step is removed; the step's samples have what counts.
  */
 export class ResultLog {
   readonly #folder: string;
-  #open: { readonly step: number; readonly log: AppendLog; readonly known: Map<string, ResultMessage> } | null = null;
+  /** The files by step. They are opened one after the other. */
+  readonly #files = new Map<number, Promise<StepLog>>();
+  #step: number | null = null;
+  #known: ReadonlyMap<string, ResultMessage> = new Map();
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Opens the file of a step and removes those of all other steps. Results of this step that the file has are in `known`. */
+  /** Opens the file of a step and removes those of earlier steps. Results of this step that the file has are in `known`. */
   async begin(step: number): Promise<ReadonlyMap<string, ResultMessage>> {
-    if (this.#open?.step === step) return this.#open.known;
-    await this.#open?.log.close();
-    this.#open = null;
-    const file = path.join(this.#folder, `${stepName(step)}.jsonl`);
-    const known = await readResults(file);
-    if (known.size === 0) await rm(this.#folder, { recursive: true, force: true });
-    await mkdir(this.#folder, { recursive: true });
-    this.#open = { step, log: await AppendLog.open(file), known };
-    return known;
+    for (const [other, file] of this.#files) {
+      if (other >= step) continue;
+      this.#files.delete(other);
+      await (await file).log.close();
+    }
+    await this.#removeBefore(step);
+    this.#step = step;
+    this.#known = (await this.#open(step)).known;
+    return this.#known;
   }
 
-  /** Appends a result; it is on the disk when the promise is fulfilled. Throws a `UserError` if it cannot be written. */
-  async append(result: ResultMessage): Promise<void> {
-    if (!this.#open) return;
-    await this.#open.log.append(writeMessage(result));
-    this.#open.known.set(result.id, result);
+  /**
+   * Appends a result; it is on the disk when the promise is fulfilled. Throws a `UserError` if it cannot be written.
+   *
+   * @param step the step that it belongs to; default: the one under way
+   */
+  async append(result: ResultMessage, step = this.#step): Promise<void> {
+    if (this.#step === null || step === null || step < this.#step) return;
+    const { log, known } = await this.#open(step);
+    await log.append(writeMessage(result));
+    known.set(result.id, result);
   }
 
-  /** The result of a job that is in the file; undefined if there is none. */
+  /** The result of a job of the step under way that is in its file; undefined if there is none. */
   find(id: string): ResultMessage | undefined {
-    return this.#open?.known.get(id);
+    return this.#known.get(id);
   }
 
-  /** Closes the file. `finished`: the results are not needed any more. */
+  /** Closes the files. `finished`: the results are not needed any more. */
   async close({ finished }: { readonly finished: boolean }): Promise<void> {
-    await this.#open?.log.close();
-    this.#open = null;
+    for (const file of this.#files.values()) await (await file).log.close();
+    this.#files.clear();
+    this.#step = null;
     if (finished) await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #open(step: number): Promise<StepLog> {
+    let file = this.#files.get(step);
+    if (!file) {
+      file = this.#read(path.join(this.#folder, `${stepName(step)}.jsonl`));
+      this.#files.set(step, file);
+      // A file that cannot be opened is tried again with the next result.
+      file.catch(() => this.#files.delete(step));
+    }
+    return file;
+  }
+
+  async #read(file: string): Promise<StepLog> {
+    await mkdir(this.#folder, { recursive: true });
+    const known = await readResults(file);
+    return { known, log: await AppendLog.open(file) };
+  }
+
+  async #removeBefore(step: number): Promise<void> {
+    for (const name of await namesIn(this.#folder)) {
+      const other = stepOf(name);
+      if (other === null || other < step) await rm(path.join(this.#folder, name), { force: true });
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export interface SharedJob<Result> {
   /** The identity of the job. */
   readonly id: string;
   readonly message: string;
+  /** The step whose rollouts it computes; absent: the step under way. */
+  readonly step?: number;
   /** Computes the job in this process. */
   computeHere(signal: AbortSignal): Promise<Result>;
   /** Reads a worker's result. Throws a `UserError` if it does not fit the job. */
@@ -94,20 +96,20 @@ export class SharedWork<Result> {
   }
 
   /** Uses the result of a worker, after `keep`. Returns false if its job has a result already, or is not known. */
-  async accept(result: ResultMessage, keep: () => Promise<void>): Promise<boolean> {
+  async accept(result: ResultMessage, keep: (step: number | undefined) => Promise<void>): Promise<boolean> {
+    const job = this.#pending.get(result.id)?.job ?? this.#offered.get(result.id)?.job;
+    if (!job || this.#offered.get(result.id)?.result) return false;
+    const read = job.read(result);
+    await keep(job.step);
     const pending = this.#pending.get(result.id);
-    if (!pending) {
-      const offered = this.#offered.get(result.id);
-      if (!offered || offered.result) return false;
-      offered.job.read(result);
-      offered.result = result;
+    if (pending) {
+      this.#settle(pending, result.worker, result.seconds);
+      pending.resolve(read);
       return true;
     }
-    const read = pending.job.read(result);
-    await keep();
-    if (this.#pending.get(result.id) !== pending) return false;
-    this.#settle(pending, result.worker, result.seconds);
-    pending.resolve(read);
+    const offered = this.#offered.get(result.id);
+    if (!offered || offered.result) return false;
+    offered.result = result;
     return true;
   }
 

@@ -56,8 +56,8 @@ const ready = { kind: 'runtime', ready: true, model: 'unmask-code', summary: 'un
 const runs = { kind: 'runs', runs: exampleRuns } as const;
 const shown = (contents: PanelRunContents | null = runContents(running)) =>
   ({ kind: 'run', role: 'shown', contents }) as const;
-const compared = (contents: PanelRunContents | null = slowerContents(finished)) =>
-  ({ kind: 'run', role: 'compared', contents }) as const;
+const compared = (contents: PanelRunContents | null = slowerContents(finished), dir = finished.dir) =>
+  ({ kind: 'run', role: 'compared', dir, contents }) as const;
 const denoised = { kind: 'denoised', result: denoiseResult(), file: 'settings.ts' } as const;
 
 const chart = (page: Page, title: string) =>
@@ -74,7 +74,7 @@ async function denoiseHere({ page, send }: OpenPanel): Promise<void> {
 
 test('curves are drawn, and further steps are added to them', { skip }, async (t) => {
   const { page, send, complaints, requests } = await open(t);
-  assert.deepEqual(requests[0], { kind: 'ready', shown: null, compared: null });
+  assert.deepEqual(requests[0], { kind: 'ready', shown: null, compared: [] });
   await send(ready, runs, shown());
   for (const one of await page.locator('.chart').all())
     assert.ok((await colouredPixels(one)) > 100, `nothing is drawn in ${await text(one.locator('h3'))}`);
@@ -127,7 +127,7 @@ test('a run can be compared with another: dashed curves in the same colours', { 
   const reward = chart(page, 'Reward');
   const alone = await colouredPixels(reward);
   await page.getByRole('button', { name: `Compare with ${finished.name}` }).click();
-  assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: finished.dir });
+  assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: finished.dir, compare: true });
   await send(compared());
   assert.ok((await colouredPixels(reward)) > alone);
   const entries = reward.locator('.legend button');
@@ -148,10 +148,41 @@ test('a run can be compared with another: dashed curves in the same colours', { 
   assert.deepEqual([own[1], other[1]], ['solid', 'dashed']);
   assert.match(await text(page.locator('.comparison')), /Solid lines: .*mixture\. Dashed lines: .*elbo\./);
   await page.getByRole('button', { name: `Stop comparing with ${finished.name}` }).click();
-  assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: null });
+  assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: finished.dir, compare: false });
   await send(compared(null));
   assert.equal(await entries.count(), 3);
   assert.equal(await page.locator('.comparison').isVisible(), false);
+});
+
+test('several runs can be compared, and curves can be smoothed', { skip }, async (t) => {
+  const { page, send, requests, complaints } = await open(t);
+  await send(ready, runs, shown(), compared());
+  await page.getByRole('button', { name: `Compare with ${broken.name}` }).click();
+  assert.deepEqual(requests.at(-1), { kind: 'compare-run', dir: broken.dir, compare: true });
+  await send(compared(slowerContents(broken), broken.dir));
+  const reward = chart(page, 'Reward');
+  const entries = reward.locator('.legend button');
+  assert.deepEqual(
+    (await entries.allInnerTexts())
+      .map((entry) => entry.replace(/(?<!run )[\d.\s]+$/, ''))
+      .filter((entry) => /^reward/.test(entry)),
+    ['reward', 'reward (run 2)', 'reward (run 3)'],
+  );
+  assert.match(await text(page.locator('.comparison')), /Solid lines: .*\. Run 2: .*elbo\. Run 3: /);
+  assert.equal(await page.locator('.runs li.compared').count(), 2);
+
+  const picture = () => reward.locator('canvas').evaluate((canvas: Canvas) => canvas.toDataURL());
+  const rough = await picture();
+  await page.getByLabel('Smoothing').selectOption('10 steps');
+  assert.match(await text(reward), /Bold line: running mean over 10 steps/);
+  assert.notEqual(await picture(), rough);
+  const screenshots = process.env.UNMASK_TEST_SCREENSHOTS;
+  if (screenshots) await page.screenshot({ path: path.join(screenshots, 'panel-comparison.png'), fullPage: true });
+  await page.getByLabel('Smoothing').selectOption('off');
+  assert.equal(await picture(), rough);
+  await send(compared(null));
+  assert.equal(await entries.count(), 6);
+  assert.deepEqual(complaints, []);
 });
 
 test('runs are listed with their available actions', { skip }, async (t) => {
@@ -461,7 +492,7 @@ test('a reload restores the view', { skip }, async (t) => {
   await page.keyboard.press('ArrowRight');
   requests.length = 0;
   await page.reload();
-  assert.deepEqual(asked('ready'), [{ kind: 'ready', shown: running.dir, compared: finished.dir }]);
+  assert.deepEqual(asked('ready'), [{ kind: 'ready', shown: running.dir, compared: [finished.dir] }]);
   assert.match(await text(player(page).locator('h3')), /alternative 2/);
   assert.match(await counter(page), /^Step 1 of \d+$/);
   await send(ready, runs, shown(), compared());
@@ -548,7 +579,7 @@ test('another page continues with what was shown, also with the completion of an
   await send({ kind: 'hand-over' });
   const { view } = asked('view')[0]!;
   const other = await open(t, { view });
-  assert.deepEqual(other.requests[0], { kind: 'ready', shown: running.dir, compared: null });
+  assert.deepEqual(other.requests[0], { kind: 'ready', shown: running.dir, compared: [] });
   assert.equal(await text(player(other.page).locator('h3')), 'settings.ts, line 5');
   assert.equal(await counter(other.page), `Step ${frames.length - 1} of ${frames.length}`);
   await other.page.getByRole('button', { name: 'Insert at the cursor' }).click();

@@ -5,9 +5,9 @@ import type { PanelRequest } from '../../src/protocol/panel.ts';
 
 const dir = '/home/runs/a';
 const requests: readonly PanelRequest[] = [
-  { kind: 'ready', shown: null, compared: dir },
+  { kind: 'ready', shown: null, compared: [dir] },
   { kind: 'show-run', dir },
-  { kind: 'compare-run', dir: null },
+  { kind: 'compare-run', dir, compare: true },
   { kind: 'show-samples', dir, step: 3, offset: 20 },
   { kind: 'denoise-sample', dir, step: 3, index: 1 },
   { kind: 'denoise-here', seed: 1, alternatives: 3 },

@@ -1,11 +1,13 @@
 /**
  * `npm run torture [-- PARTS] [--faults N] [--minutes M] [--inputs N] [--kills N] [--seed S]`: breaks what can break, and
- * prints figures. PARTS are some of faults, workers, load, parsers and attacks; default: all. docs/testing.md describes them.
+ * prints figures. PARTS are some of faults, workers, slurm, load, parsers and attacks; default: all. docs/testing.md describes them.
  */
 import { cpus } from 'node:os';
 import { Argument, Command } from 'commander';
 import { positiveNumber, wholeNumber } from '../../src/cli/command.ts';
 import { UsageError } from '../../src/platform/errors.ts';
+import { surviveKilledTasks } from '../shards/job-array.ts';
+import { findSlurm, SlurmCluster } from '../shards/slurm-cluster.ts';
 import { findRedis } from '../workers/redis-server.ts';
 import { countAttacks } from './count-attacks.ts';
 import { everyFault } from './faults.ts';
@@ -46,6 +48,18 @@ const parts: Readonly<Record<string, (options: TortureOptions) => Promise<string
     const { lost, repeated, forged, shares } = survived;
     const computed = [...shares].map(([name, groups]) => `${name} ${groups}`).join(', ');
     return `${survived.kills} of the trainer and three workers killed and ${survived.restarts} restarts of Redis survived, with ${lost} jobs lost, ${repeated} results repeated and ${forged} forged; the parameters are those of one machine, to the last bit (groups: ${computed})`;
+  },
+  async slurm() {
+    const slurm = await findSlurm();
+    if (typeof slurm === 'string') return `skipped: ${slurm}`;
+    const cluster = await SlurmCluster.start(slurm);
+    try {
+      const killed = [3, 7, 9];
+      const rows = await surviveKilledTasks(cluster, { tasks: 20, killed, log });
+      return `an array of 20 tasks, of which ${killed.join(', ')} were killed and run again; the ${rows} gathered estimators are those of one process, to the last bit`;
+    } finally {
+      await cluster.close();
+    }
   },
   async load({ minutes, seed }) {
     const figures = await loadServer({ seconds: 60 * minutes, seed, log });

@@ -297,7 +297,9 @@ const eventsOf = async (dir: string): Promise<Event[]> =>
 /** What a step's metrics say except times and shares. */
 const comparable = (event: Event): Event =>
   Object.fromEntries(
-    Object.entries(event).filter(([name]) => !/^(time|time\/.*|workers\/.*|tokens_per_second|evaluation)$/.test(name)),
+    Object.entries(event).filter(
+      ([name]) => !/^(time|time\/.*|system\/.*|workers\/.*|tokens_per_second|evaluation)$/.test(name),
+    ),
   );
 
 async function assertSameRun(expected: string, found: string): Promise<void> {

@@ -3,11 +3,11 @@ import path from 'node:path';
 import { latestCheckpoint } from '../../src/runs/checkpoints.ts';
 import { readEvents, readSamples, sampleSteps } from '../../src/runs/reader.ts';
 
-/** Everything that a run wrote about its trajectory: events without times, samples, and the last weights' bytes. */
+/** Everything that a run wrote about its trajectory: events without times and measures of the process, samples, and the last weights' bytes. */
 export async function trajectoryOf(dir: string) {
   const events = (await readEvents(dir)).map((event) =>
     JSON.parse(JSON.stringify(event), (name, value) =>
-      name === 'time' || name === 'seconds' || name === 'tokens_per_second' || name.startsWith('time/')
+      name === 'time' || name === 'seconds' || name === 'tokens_per_second' || /^(time|system)\//.test(name)
         ? undefined
         : value,
     ),

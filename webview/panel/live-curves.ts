@@ -3,11 +3,13 @@ import { type LiveChart, liveChart } from '../chart.ts';
 import { compareCharts } from '../comparison.ts';
 import { chartsOf, notMeasured, readingNote } from '../curves.ts';
 import { element, missing } from '../element.ts';
+import { smoothingChoice } from './smoothing-choice.ts';
+import type { ViewStore } from './view-state.ts';
 
-/** The curves of a run, with those of a compared run. */
+/** The curves of a run, with those of compared runs. */
 export interface LiveCurves {
   readonly root: HTMLElement;
-  show(own: readonly RunEvent[], other: readonly RunEvent[] | null): void;
+  show(own: readonly RunEvent[], others: readonly (readonly RunEvent[])[]): void;
 }
 
 const isEvaluation = (event: RunEvent): event is EvaluationEvent => typeof event.evaluation === 'object';
@@ -16,17 +18,25 @@ export const stepsOf = (events: readonly RunEvent[]): StepEvent[] =>
 export const evaluationsOf = (events: readonly RunEvent[]): EvaluationEvent[] => events.filter(isEvaluation);
 
 /** Charts that are updated in place during a run. */
-export function liveCurves(): LiveCurves {
+export function liveCurves(store: ViewStore): LiveCurves {
+  let redraw: () => void = () => undefined;
+  const smoothing = smoothingChoice(store, () => redraw());
   const help = element('p', { class: 'note' }, readingNote);
   const grid = element('div', { class: 'charts' });
   const absent = missing('');
   const charts = new Map<string, LiveChart>();
   return {
-    root: element('div', {}, help, grid, absent),
-    show(own, other) {
+    root: element('div', {}, help, smoothing, grid, absent),
+    show(own, others) {
+      redraw = () => this.show(own, others);
       const ownCharts = chartsOf(stepsOf(own), evaluationsOf(own));
-      const specs =
-        other === null ? ownCharts : compareCharts(ownCharts, chartsOf(stepsOf(other), evaluationsOf(other)));
+      const charted = others.map((other) => chartsOf(stepsOf(other), evaluationsOf(other)));
+      const { smoothing: window } = store.state;
+      const specs = compareCharts(ownCharts, charted).map((spec) =>
+        // Evaluations are few, and their intervals say how much they vary.
+        window === null || spec.curves.some(({ low }) => low) ? spec : { ...spec, window },
+      );
+      smoothing.hidden = specs.length === 0;
       const titles = new Set(specs.map(({ title }) => title));
       for (const [title, chart] of charts) {
         if (titles.has(title)) continue;

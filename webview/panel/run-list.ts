@@ -13,13 +13,14 @@ export interface RunList {
   show(runs: readonly PanelRun[]): void;
   /** Updates one run. */
   update(run: PanelRun): void;
-  /** Marks the shown run and the compared run. */
-  mark(shown: string | null, compared: string | null): void;
+  /** Marks the shown run and the compared runs. */
+  mark(shown: string | null, compared: readonly string[]): void;
 }
 
 export interface RunChoice {
   choose(dir: string): void;
-  compare(dir: string | null): void;
+  /** Compares a run with the shown one, or stops doing so. */
+  compare(dir: string, compare: boolean): void;
 }
 
 /** The list of runs, newest first, with their actions. */
@@ -33,10 +34,10 @@ export function runList(host: Host, { choose, compare }: RunChoice): RunList {
   );
   const root = element('div', {}, empty, list);
   const rows = new Map<string, Row>();
-  let marked: readonly [shown: string | null, compared: string | null] = [null, null];
-  const mark = (shown: string | null, compared: string | null) => {
+  let marked: readonly [shown: string | null, compared: readonly string[]] = [null, []];
+  const mark = (shown: string | null, compared: readonly string[]) => {
     marked = [shown, compared];
-    for (const [dir, row] of rows) row.mark(dir === shown, dir === compared, shown !== null);
+    for (const [dir, row] of rows) row.mark(dir === shown, compared.includes(dir), shown !== null);
   };
   return {
     root,
@@ -83,7 +84,7 @@ function runRow(dir: string, host: Host, { choose, compare }: RunChoice): Row {
   open.addEventListener('click', () => choose(dir));
   const control = (label: string, icon: string, want: 'run' | 'pause' | 'stop') =>
     iconButton(label, icon, () => host.ask({ kind: 'control', dir, want }));
-  const compareButton = iconButton('Compare', 'git-compare', () => compare(isCompared ? null : dir));
+  const compareButton = iconButton('Compare', 'git-compare', () => compare(dir, !isCompared));
   const pause = control('Pause', 'debug-pause', 'pause');
   const resume = control('Resume', 'debug-continue', 'run');
   const stop = control('Stop and save', 'debug-stop', 'stop');

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../../src/protocol/events.ts';
 import type { PanelRun, PanelRunContents, PanelUpdate, RunWarning } from '../../src/protocol/panel.ts';
 import { describeSplit } from '../../src/protocol/row-split.ts';
+import { comparedLabel } from '../comparison.ts';
 import { element, missing, setText } from '../element.ts';
 import { pairs, settingRows } from '../settings.ts';
 import { collapsible } from './collapsible.ts';
@@ -15,7 +16,9 @@ import type { ViewStore } from './view-state.ts';
 
 export interface RunView {
   readonly root: HTMLElement;
-  show(role: 'shown' | 'compared', contents: PanelRunContents | null): void;
+  show(contents: PanelRunContents | null): void;
+  /** Adds a run to the compared ones; null removes it. */
+  compare(dir: string, contents: PanelRunContents | null): void;
   append(update: Extract<PanelUpdate, { kind: 'events' }>): void;
   samples(update: Extract<PanelUpdate, { kind: 'samples' }>): void;
 }
@@ -23,14 +26,15 @@ export interface RunView {
 /** The selected run: its warnings, evaluations, curves, samples and settings. */
 export function runView(host: Host, store: ViewStore, showDenoising: (sample: SampleReference) => void): RunView {
   let shown: PanelRunContents | null = null;
-  let compared: PanelRunContents | null = null;
+  /** By directory, in the order in which they were selected. */
+  const compared = new Map<string, PanelRunContents>();
   const nothing = missing('Select a run to see its curves, samples and evaluations.');
   const title = element('h2', {});
   const progress = element('p', { class: 'note' });
   const comparison = element('p', { class: 'note comparison' });
   const warnings = element('div', { role: 'status', 'aria-label': 'Warnings' });
   const evaluations = element('div', {});
-  const curves = liveCurves();
+  const curves = liveCurves(store);
   const samples = samplePages(host, store, showDenoising);
   const settings = element('div', {});
   const parts = element(
@@ -49,16 +53,22 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
     progress.textContent = `${run.state} · ${progressOf(run)}`;
   };
   const drawCurves = oncePerFrame(() => {
-    if (shown !== null) curves.show(shown.events, compared?.events ?? null);
+    if (shown !== null)
+      curves.show(
+        shown.events,
+        [...compared.values()].map(({ events }) => events),
+      );
   });
   const drawEvaluations = (events: readonly RunEvent[]) =>
     evaluations.replaceChildren(...evaluationTables(evaluationsOf(events), host));
   const showComparison = () => {
-    comparison.hidden = compared === null;
-    setText(
-      comparison,
-      compared === null ? '' : `Solid lines: ${shown?.run.name ?? ''}. Dashed lines: ${compared.run.name}.`,
-    );
+    comparison.hidden = compared.size === 0;
+    const names = [...compared.values()].map(({ run }) => run.name);
+    const others =
+      names.length === 1
+        ? `Dashed lines: ${names[0]}.`
+        : names.map((name, index) => `R${comparedLabel(index, names.length).slice(1)}: ${name}.`).join(' ');
+    setText(comparison, names.length === 0 ? '' : `Solid lines: ${shown?.run.name ?? ''}. ${others}`);
   };
   const showContents = (contents: PanelRunContents) => {
     head(contents);
@@ -86,12 +96,14 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
   visible();
   return {
     root: element('div', { class: 'run-view' }, nothing, parts),
-    show(role, contents) {
-      if (role === 'compared') compared = contents;
-      else {
-        shown = contents;
-        if (contents !== null) showContents(contents);
-      }
+    show(contents) {
+      shown = contents;
+      if (contents !== null) showContents(contents);
+      visible();
+    },
+    compare(dir, contents) {
+      if (contents === null) compared.delete(dir);
+      else compared.set(dir, contents);
       visible();
     },
     append({ dir, ...added }) {
@@ -102,7 +114,8 @@ export function runView(host: Host, store: ViewStore, showDenoising: (sample: Sa
         if (evaluationsOf(added.events).length > 0) drawEvaluations(shown.events);
         samples.steps(dir, shown.sampleSteps);
       }
-      if (compared?.run.dir === dir) compared = withUpdate(compared, added);
+      const other = compared.get(dir);
+      if (other) compared.set(dir, withUpdate(other, added));
       drawCurves();
     },
     samples: samples.show,

@@ -2,10 +2,12 @@ import type { SavedDenoising } from './saved-denoising.ts';
 
 /** What the user has selected. It is saved, because VS Code discards the content of a hidden page. */
 export interface ViewState {
-  readonly version: 1;
+  readonly version: 2;
   /** Directories of the runs. */
   readonly shown: string | null;
-  readonly compared: string | null;
+  readonly compared: readonly string[];
+  /** Steps over which curves are smoothed; 1: not at all; null: depending on the number of steps. */
+  readonly smoothing: number | null;
   /** Collapsed sections. */
   readonly closed: readonly string[];
   /** Number of completions per request. */
@@ -18,9 +20,10 @@ export interface ViewState {
 }
 
 const initial: ViewState = {
-  version: 1,
+  version: 2,
   shown: null,
-  compared: null,
+  compared: [],
+  smoothing: null,
   closed: [],
   alternatives: 3,
   samples: null,

@@ -5,6 +5,7 @@ import { benchNames } from '../../../bench/measurements.ts';
 import type { OperatorTime } from '../../../bench/operator-profile.ts';
 import { table } from '../../../bench/result.ts';
 import { serveWork } from '../../../bench/worker.ts';
+import type { WorkerSpeed } from '../../../bench/worker-rollouts.ts';
 import { bundledCodeModel } from '../../catalogue/find-model.ts';
 import { UsageError } from '../../platform/errors.ts';
 import { type AddCommand, type EngineOptions, engineOf, positiveNumber, wholeNumber, withEngine } from '../command.ts';
@@ -88,13 +89,14 @@ export function wantedNames(only: string | undefined): readonly string[] {
   return names;
 }
 
-function shown({ machine, results, completions, profile }: BenchDocument): string[] {
+function shown({ machine, results, completions, profile, workers }: BenchDocument): string[] {
   const { cores, cpu, memory, platform, node, onnxruntime, engine, device } = machine;
   return [
     `${cpu}, ${cores} cores, ${memory} GiB, ${platform}; Node ${node}, ONNX Runtime ${onnxruntime ?? '-'}; ${engine} on ${device}`,
     '',
     ...table(results),
     ...(completions ?? []).flatMap((latencies) => ['', ...latencyLines(latencies)]),
+    ...(workers ? ['', ...workerLines(workers)] : []),
     ...(profile ? ['', ...profileLines(profile)] : []),
   ];
 }
@@ -108,6 +110,15 @@ function latencyLines({ percentiles, ...about }: CompletionLatencies): string[] 
     Object.entries(percentiles)
       .map(([share, milliseconds]) => `${share} ${milliseconds.toFixed(0)} ms`)
       .join('   '),
+  ];
+}
+
+function workerLines(speeds: readonly WorkerSpeed[]): string[] {
+  const shared = speeds.some(({ workers, held_apart }) => workers > 0 && !held_apart);
+  return [
+    'Share of the time of a step in which the trainer waits for rollouts of workers:',
+    ...speeds.map(({ name, waiting_share }) => `${name.padEnd(14)}${(100 * waiting_share).toFixed(0).padStart(4)} %`),
+    ...(shared ? ['Workers and trainer share all processors, because the machine has fewer than two for each.'] : []),
   ];
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type PanelRequest, panelCommands } from '../../protocol/panel.ts';
+import { mostComparedRuns, type PanelRequest, panelCommands } from '../../protocol/panel.ts';
 
 const dir = z.string().min(1).max(4096);
 const step = z.int().min(0);
@@ -10,9 +10,9 @@ const index = z.int().min(0);
  * whether a directory belongs to a known run.
  */
 const panelRequest = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready'), shown: dir.nullable(), compared: dir.nullable() }),
+  z.object({ kind: z.literal('ready'), shown: dir.nullable(), compared: z.array(dir).max(mostComparedRuns) }),
   z.object({ kind: z.literal('show-run'), dir: dir.nullable() }),
-  z.object({ kind: z.literal('compare-run'), dir: dir.nullable() }),
+  z.object({ kind: z.literal('compare-run'), dir, compare: z.boolean() }),
   z.object({ kind: z.literal('show-samples'), dir, step, offset: index }),
   z.object({ kind: z.literal('denoise-sample'), dir, step, index: index }),
   z.object({ kind: z.literal('denoise-here'), seed: z.int().min(0), alternatives: z.int().min(1).max(10) }),

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { messageOf, UserError } from '../../platform/errors.ts';
-import { type PanelRequest, type PanelUpdate, samplesPerPage } from '../../protocol/panel.ts';
+import { mostComparedRuns, type PanelRequest, type PanelUpdate, samplesPerPage } from '../../protocol/panel.ts';
 import type { Denoising } from '../../protocol/report.ts';
 import {
   type CompletionFrame,
@@ -46,7 +46,9 @@ export class PanelSession implements vscode.Disposable {
   readonly #container: PanelContainer;
   readonly #parts: PanelParts;
   readonly #subscriptions: vscode.Disposable[];
-  readonly #feeds: { shown: RunFeed | null; compared: RunFeed | null } = { shown: null, compared: null };
+  #shown: RunFeed | null = null;
+  /** By directory. */
+  readonly #compared = new Map<string, RunFeed>();
   #denoising: vscode.CancellationTokenSource | null = null;
   /** The run to show when the page is ready; null: the one that it showed before. */
   #pendingRun: string | null = null;
@@ -77,7 +79,7 @@ export class PanelSession implements vscode.Disposable {
 
   /** The run that it shows; null if it shows none. */
   get shown(): string | null {
-    return this.#feeds.shown?.dir ?? null;
+    return this.#shown?.dir ?? null;
   }
 
   /** Shows a run, now or when the page is ready. */
@@ -86,7 +88,7 @@ export class PanelSession implements vscode.Disposable {
       this.#pendingRun = dir;
       return;
     }
-    await this.#open('shown', dir);
+    await this.#show(dir);
     this.#send({ kind: 'reveal-run' });
   }
 
@@ -144,15 +146,15 @@ export class PanelSession implements vscode.Disposable {
         this.#sendRuntime();
         this.#sendRuns();
         // A directory from before a reload may have been deleted, which is not an error.
-        await this.#open('shown', this.#knownOrNull(this.#pendingRun ?? request.shown) ?? this.#newestActiveRun());
+        await this.#show(this.#knownOrNull(this.#pendingRun ?? request.shown) ?? this.#newestActiveRun());
         if (this.#pendingRun !== null) this.#send({ kind: 'reveal-run' });
         this.#pendingRun = null;
-        await this.#open('compared', this.#knownOrNull(request.compared));
+        for (const dir of request.compared) await this.#compare(dir, this.#knownOrNull(dir) !== null);
         return;
       case 'show-run':
-        return this.#open('shown', request.dir);
+        return this.#show(request.dir);
       case 'compare-run':
-        return this.#open('compared', request.dir);
+        return this.#compare(request.dir, request.compare);
       case 'show-samples':
         return this.#showSamples(request);
       case 'denoise-sample':
@@ -203,27 +205,48 @@ export class PanelSession implements vscode.Disposable {
   }
 
   #closeFeeds(): void {
-    for (const role of ['shown', 'compared'] as const) {
-      this.#feeds[role]?.close();
-      this.#feeds[role] = null;
-    }
+    for (const feed of this.#feeds()) feed.close();
+    this.#shown = null;
+    this.#compared.clear();
   }
 
-  async #open(role: 'shown' | 'compared', dir: string | null): Promise<void> {
-    this.#feeds[role]?.close();
-    this.#feeds[role] = null;
+  #feeds(): RunFeed[] {
+    return [...(this.#shown ? [this.#shown] : []), ...this.#compared.values()];
+  }
+
+  async #show(dir: string | null): Promise<void> {
+    this.#shown?.close();
+    this.#shown = null;
     if (dir === null) {
-      this.#send({ kind: 'run', role, contents: null });
+      this.#send({ kind: 'run', role: 'shown', contents: null });
       return;
     }
+    this.#shown = this.#feed('shown', dir);
+    await this.#shown.update();
+  }
+
+  /** Compares a run with the shown one, or stops doing so. */
+  async #compare(dir: string, compare: boolean): Promise<void> {
+    this.#compared.get(dir)?.close();
+    this.#compared.delete(dir);
+    if (!compare) {
+      this.#send({ kind: 'run', role: 'compared', dir, contents: null });
+      return;
+    }
+    if (this.#compared.size >= mostComparedRuns)
+      throw new UserError(`You can compare at most ${mostComparedRuns} runs with the shown one.`);
+    const feed = this.#feed('compared', dir);
+    this.#compared.set(dir, feed);
+    await feed.update();
+  }
+
+  #feed(role: RunFeed['role'], dir: string): RunFeed {
     const { runs } = this.#parts.jobs;
-    const feed = new RunFeed(
+    return new RunFeed(
       { dir: this.#requireKnown(dir), role },
       (each) => runs.find(each),
       (update) => this.#send(update),
     );
-    this.#feeds[role] = feed;
-    await feed.update();
   }
 
   async #showSamples({ dir, step, offset }: Extract<PanelRequest, { kind: 'show-samples' }>): Promise<void> {
@@ -295,8 +318,8 @@ export class PanelSession implements vscode.Disposable {
 
   #updateFeeds(isShown: (dir: string) => boolean): void {
     if (!this.visible) return;
-    for (const feed of [this.#feeds.shown, this.#feeds.compared])
-      if (feed && isShown(feed.dir))
+    for (const feed of this.#feeds())
+      if (isShown(feed.dir))
         void feed.update().catch((error: unknown) => this.#parts.log.warn(`${feed.dir}: ${messageOf(error)}`));
   }
 

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../protocol/events.ts';
-import type { PanelRun, PanelUpdate } from '../../protocol/panel.ts';
+import type { PanelRun, PanelRunContents, PanelUpdate } from '../../protocol/panel.ts';
 import { readConfiguration } from '../../runs/directory.ts';
 import { runWarnings } from '../../runs/health.ts';
 import { type EventCursor, readNewEvents, readStatus, sampleSteps } from '../../runs/reader.ts';
@@ -45,7 +45,7 @@ export class RunFeed {
   async #update(): Promise<void> {
     const run = this.#find(this.dir);
     if (!run) {
-      if (this.#lastSent !== null) this.#emit({ kind: 'run', role: this.role, contents: null });
+      if (this.#lastSent !== null) this.#emit(this.#contents(null));
       this.#lastSent = null;
       return;
     }
@@ -58,12 +58,16 @@ export class RunFeed {
     const snapshot = JSON.stringify([run, warnings, steps]);
     if (whole) {
       const configuration = await readConfiguration(this.dir);
-      const contents = { run, configuration, events: this.#events, warnings, sampleSteps: steps };
-      this.#emit({ kind: 'run', role: this.role, contents });
+      this.#emit(this.#contents({ run, configuration, events: this.#events, warnings, sampleSteps: steps }));
     } else if (events.length > 0 || snapshot !== this.#lastSent) {
       this.#emit({ kind: 'events', dir: this.dir, run, events, warnings, sampleSteps: steps });
     }
     this.#lastSent = snapshot;
+  }
+
+  #contents(contents: PanelRunContents | null): PanelUpdate {
+    const { role, dir } = this;
+    return role === 'shown' ? { kind: 'run', role, contents } : { kind: 'run', role, dir, contents };
   }
 
   #emit(update: PanelUpdate): void {
