@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { HostTensor } from '../graph/tensor.ts';
+import { type HostTensor, type Shape, sizeOf } from '../graph/tensor.ts';
 import { UserError } from '../platform/errors.ts';
 import { readJson, writeJson } from '../platform/files.ts';
 import { invalidValue } from '../platform/invalid-value.ts';
@@ -12,12 +12,16 @@ import { conversionSchema } from './conversion.ts';
 import {
   type Adapter,
   type AdapterConfig,
+  factorA,
+  factorB,
   type LoraShape,
   type LoraTarget,
   loraShapes,
   loraTargets,
   parseTargets,
   targetShapes,
+  tokenRows,
+  vocabularyMatrices,
 } from './lora.ts';
 import { precisions } from './precision.ts';
 import { readSafetensors, SafetensorsFile, writeSafetensors } from './safetensors.ts';
@@ -54,6 +58,8 @@ const usedFields = z.looseObject({
   rank_pattern: z.record(z.string(), z.int().positive()).nullish(),
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
+  layers_to_transform: z.unknown().optional(),
+  exclude_modules: z.unknown().optional(),
   trainable_token_indices: z.union([tokenIds, z.record(z.string(), tokenIds)]).nullish(),
 });
 
@@ -61,12 +67,14 @@ const usedFields = z.looseObject({
 const refused: Readonly<Record<string, { readonly unless: (value: unknown) => boolean; readonly what: string }>> = {
   use_dora: { unless: isUnset, what: 'DoRA' },
   use_qalora: { unless: isUnset, what: 'QALoRA' },
+  use_bdlora: { unless: isUnset, what: 'block-diagonal factors' },
+  kasa_config: { unless: isUnset, what: 'KaSA' },
+  arrow_config: { unless: isUnset, what: 'routing between adapters' },
+  monteclora_config: { unless: isUnset, what: 'MonteCLoRA' },
   bias: { unless: (value) => isUnset(value) || value === 'none', what: 'trained biases' },
   lora_bias: { unless: isUnset, what: 'biases of the factors' },
   modules_to_save: { unless: isUnset, what: 'fully trained modules' },
-  layers_to_transform: { unless: isUnset, what: 'adapters on some layers only' },
   layer_replication: { unless: isUnset, what: 'repeated layers' },
-  exclude_modules: { unless: isUnset, what: 'excluded modules' },
   target_parameters: { unless: isUnset, what: 'adapters of bare parameters' },
   alora_invocation_tokens: { unless: isUnset, what: 'activated LoRA' },
   fan_in_fan_out: { unless: isUnset, what: 'transposed weights' },
@@ -130,9 +138,10 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
       ([name, tensor]) => [ownName(name, config), scaled(name, tensor, adapter, file)] as const,
     ),
   );
+  assertKnownTensors(stored, adapter, config, file);
   const weights = new Map<string, HostTensor>();
   for (const [name, extents] of loraShapes(config, adapter)) {
-    const tensor = stored.get(prefix + name);
+    const tensor = stored.get(prefix + name) ?? (isLeftOut(name, adapter, stored) ? zeros(extents) : undefined);
     if (!tensor)
       throw new UserError(
         `${file} lacks the tensor ${prefix}${name}, which ${configFile} and the base require; restore both files from one adapter.`,
@@ -147,19 +156,55 @@ export async function readAdapter(folder: string, adapter: AdapterConfig, config
       );
     weights.set(name, tensor);
   }
-  for (const name of stored.keys())
-    if (!weights.has(name.slice(prefix.length)) || !name.startsWith(prefix))
-      throw new UserError(
-        `${file} has the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} and trained tokens of its base; only LoRA on projections and trained tokens are supported.`,
-      );
   return { ...adapter, weights };
 }
+
+/** Throws a `UserError` if a file has tensors that are not supported, or has trained tokens of only one matrix. */
+function assertKnownTensors(
+  stored: ReadonlyMap<string, HostTensor>,
+  adapter: AdapterConfig,
+  config: ModelConfig,
+  file: string,
+): void {
+  const known = loraShapes(config, adapter);
+  for (const name of stored.keys()) {
+    if (name.startsWith(prefix) && known.has(name.slice(prefix.length))) continue;
+    if (wholeVocabulary.test(name))
+      throw new UserError(
+        `${file} has the tensor ${name}: a resized vocabulary and embeddings that were trained as a whole are not supported in adapters; merge the adapter into its base with PEFT (merge_and_unload), and add the merged model.`,
+      );
+    throw new UserError(
+      `${file} has the tensor ${name}, which belongs to none of the projections ${adapter.targets.join(', ')} and trained tokens of its base; only LoRA on projections and trained tokens are supported.`,
+    );
+  }
+  if (!adapter.tokens) return;
+  const [held, missing] = [true, false].map((isHeld) =>
+    vocabularyMatrices(config).filter((matrix) => stored.has(prefix + tokenRows(matrix)) === isHeld),
+  ) as [string[], string[]];
+  if (held.length > 0 && missing.length > 0)
+    throw new UserError(
+      `${file} has trained tokens (trainable_token_indices) of ${held[0]}, but not of ${missing[0]}, which is a matrix of its own in the base; only tokens that are trained in both are supported.`,
+    );
+}
+
+/** Embeddings or a head as a whole, as PEFT saves them for a resized vocabulary, `modules_to_save` and adapters of embeddings. */
+const wholeVocabulary =
+  /\.(?:embed_tokens|lm_head|wte|transformer\.ff_out)(?:\.base_layer|\.original_module|\.modules_to_save\.\w+)?\.weight$/;
+
+/** Whether an adapter that does not change all modules of its projections leaves out the module of this factor. */
+function isLeftOut(name: string, { isPartial }: AdapterConfig, stored: ReadonlyMap<string, HostTensor>): boolean {
+  const [, module] = /^(.+)\.lora_[AB]\.weight$/.exec(name) ?? [];
+  if (!isPartial || module === undefined) return false;
+  return ![factorA(module), factorB(module)].some((factor) => stored.has(prefix + factor));
+}
+
+const zeros = (shape: Shape): HostTensor => ({ shape, data: new Float32Array(sizeOf(shape)) });
 
 function parseShape(
   value: unknown,
   file: string,
   stored: readonly string[] | null,
-): LoraShape & Pick<AdapterConfig, 'scales'> {
+): LoraShape & Pick<AdapterConfig, 'scales' | 'isPartial'> {
   const type = (value as { peft_type?: unknown } | null)?.peft_type;
   if (type !== 'LORA')
     throw new UserError(`${file}: peft_type ${JSON.stringify(type)} is not supported; adapters of type LORA are.`);
@@ -180,11 +225,13 @@ function parseShape(
     (typeof listed === 'string' && listed !== 'all-linear') ||
     names.some((name) => /\W/.test(name) || name in lladaTargets);
   const unknown = names.find((name) => /^\w+$/.test(name) && !isTarget(name) && !(name in lladaTargets));
-  if ((isForeign || isPattern) && held.length > 0 && unknown === undefined) {
+  const isPartial = isForeign || isPattern || !isUnset(fields.layers_to_transform) || !isUnset(fields.exclude_modules);
+  if (isPartial && held.length > 0 && unknown === undefined) {
     const idle = names.filter((name) => isTarget(name) && !held.includes(name));
     if (idle.length > 0)
       process.emitWarning(`${file}: target_modules lists ${idle.join(', ')}, but the adapter holds nothing for them.`);
-    return { rank, alpha, targets: loraTargets.filter((target) => held.includes(target)), ...trained, ...patterns };
+    const targets = loraTargets.filter((target) => held.includes(target));
+    return { rank, alpha, targets, isPartial, ...trained, ...patterns };
   }
   if (typeof listed === 'string' && listed !== 'all-linear')
     throw new UserError(
@@ -304,15 +351,20 @@ export interface AdapterNames {
  * Writes an adapter in PEFT's format. `adapter_config.json` is written last, so a folder that has it is complete.
  *
  * @param names of the modules, if the adapter is for another program and its weights have a family's names; without them the folder
- * also records the base, for this one
+ * also records the base. What a conversion changes in the base's configuration is recorded in both cases.
  */
 export async function writeAdapter(folder: string, adapter: Adapter, names?: AdapterNames): Promise<void> {
   const { rank, alpha, targets, tokens, weights, base } = adapter;
   const named = new Map([...weights].map(([name, tensor]) => [prefix + name, tensor]));
   await writeSafetensors(path.join(folder, weightsFile), named);
   const { digest, precision, conversion } = base;
-  if (!names)
-    await writeJson(path.join(folder, baseFile), { digest, precision, ...(conversion ? { conversion } : {}) });
+  // Another program may hold the base in another file, so its digest is not exported.
+  if (!names || conversion)
+    await writeJson(path.join(folder, baseFile), {
+      digest: names ? null : digest,
+      precision,
+      ...(conversion ? { conversion } : {}),
+    });
   const matrices = names?.matrices ?? ownMatrices(weights);
   const pattern = (of: (scale: { rank: number; alpha: number }) => number) =>
     Object.fromEntries(Object.entries(names?.scales ?? {}).map(([module, scale]) => [module, of(scale)]));

@@ -30,3 +30,10 @@ export function convertedConfig(base: ModelConfig, conversion: Conversion, file:
     );
   return { ...base, ...conversion, architectures: ['UnmaskForMaskedDiffusion'] };
 }
+
+/** What a converted model's configuration changes in that of its base; null for other models. */
+export function conversionOf(config: ModelConfig): Conversion | null {
+  const { attention, mask_token_id, eom_token_id, prefix_token_id } = config;
+  const parsed = conversionSchema.safeParse({ attention, mask_token_id, eom_token_id, prefix_token_id });
+  return parsed.success ? parsed.data : null;
+}

@@ -1,5 +1,4 @@
 import type { HostTensor } from '../graph/tensor.ts';
-import { UserError } from '../platform/errors.ts';
 import { type AdapterNames, writeAdapter } from './adapter-folder.ts';
 import type { Architecture } from './architectures/architecture.ts';
 import type { ModelConfig } from './config.ts';
@@ -11,7 +10,8 @@ import { storedParts } from './published-weights.ts';
  * weight here, is split into those of the single experts, and those of queries, keys and values that the family stores in one matrix
  * are joined; what it computes stays the same.
  *
- * @throws UserError if PEFT has no way to store the adapter
+ * The adapter of a conversion computes the same for other programs if these give the attention of the canvas as a mask
+ * (`conversion.ts`). The folder then also records the conversion, so that Unmask reads it as it was.
  */
 export async function exportAdapter(
   folder: string,
@@ -19,10 +19,6 @@ export async function exportAdapter(
   config: ModelConfig,
   architecture: Architecture,
 ): Promise<{ readonly tensors: number }> {
-  if (adapter.base.conversion)
-    throw new UserError(
-      'This adapter converts an autoregressive model, which PEFT has no format for; merge it with `unmask merge`.',
-    );
   const weights = new Map<string, HostTensor>();
   const modules: string[] = [];
   const fused = new Map<string, FusedFactors[]>();

@@ -6,6 +6,7 @@ import type { Architecture } from './architectures/architecture.ts';
 import { readConfig } from './architectures/read-config.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { ModelConfig } from './config.ts';
+import { conversionOf } from './conversion.ts';
 import { narrowToBf16, widenBf16 } from './number-formats.ts';
 import { publishedWeights } from './published-weights.ts';
 import { writeStoredTensors } from './safetensors.ts';
@@ -75,10 +76,14 @@ export async function publishedFamily({
   return { architecture, fields: described };
 }
 
-/** A published configuration with the special tokens that only files which are not written name. */
+/**
+ * A published configuration with the special tokens that only files which are not written name, and with the fields of a conversion,
+ * which other programs ignore.
+ */
 function withTokens(fields: Record<string, unknown>, config: ModelConfig): Record<string, unknown> {
   const { mask_token_id, eos_token_id } = config;
-  return { ...(mask_token_id === undefined ? {} : { mask_token_id }), eos_token_id, ...fields };
+  const mask = mask_token_id === undefined ? {} : { mask_token_id };
+  return { ...mask, eos_token_id, ...fields, ...conversionOf(config) };
 }
 
 /** The first field in which a configuration computes differently; null if there is none. */

@@ -29,6 +29,8 @@ export interface AdapterConfig extends LoraShape {
   readonly base: AdapterBase;
   /** Rank and scale of each module as stored, if they differ; `rank` and `alpha` are then those with which they are read. */
   readonly scales?: AdapterScales;
+  /** Whether the file may lack modules of `targets`, which the adapter does not change: it is written for paths, a pattern or some layers. */
+  readonly isPartial?: boolean;
 }
 
 export interface Adapter extends AdapterConfig {

@@ -79,6 +79,15 @@ const published: Readonly<Record<string, readonly string[]>> = {
     ),
     ...['input_layernorm', 'post_attention_layernorm'].map((part) => `model.layers.0.${part}.weight`),
   ],
+  // modeling_sdar.py: SDARForCausalLM
+  sdar: [
+    ...['model.embed_tokens.weight', 'model.norm.weight', 'lm_head.weight'],
+    ...['q_proj', 'k_proj', 'v_proj', 'o_proj', 'q_norm', 'k_norm'].map(
+      (part) => `model.layers.0.self_attn.${part}.weight`,
+    ),
+    ...['gate_proj', 'up_proj', 'down_proj'].map((part) => `model.layers.0.mlp.${part}.weight`),
+    ...['input_layernorm', 'post_attention_layernorm'].map((part) => `model.layers.0.${part}.weight`),
+  ],
   // modeling_lladamoe.py: LLaDAMoEModelLM
   'llada-moe': [
     ...['model.embed_tokens.weight', 'model.norm.weight', 'lm_head.weight'],
@@ -112,6 +121,8 @@ describe('a model in its own layout', () => {
     'qwen2',
     'qwen3',
     'open-dcoder',
+    'sdar',
+    'stable-diffcoder',
   ])
     it(`is equal to the published ${name} in names, shapes, types and bits, if nothing was trained`, async () => {
       const { exported } = await roundTrip(name);

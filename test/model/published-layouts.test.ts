@@ -23,6 +23,14 @@ const layouts: Readonly<Record<string, Partial<ModelConfig>>> = {
   llada: { logit_shift: false, attention: 'full', attention_bias: false, vocab_size: 102, pad_token_id: 0 },
   'llada-moe': { logit_shift: false, attention: 'full', qk_norm: true, partial_rotary_factor: 1 },
   'llada2-moe': { logit_shift: false, attention: 'block-causal', block_size: 4, eos_token_id: 1, mask_token_id: 3 },
+  sdar: { logit_shift: false, attention: 'block-causal', block_size: 4, qk_norm: true, eos_token_id: 0 },
+  'stable-diffcoder': {
+    logit_shift: false,
+    attention: 'block-causal',
+    block_size: 4,
+    qk_norm: false,
+    mask_token_id: 3,
+  },
   llama: {
     ...{ logit_shift: true, attention: 'causal', attention_bias: false, tie_word_embeddings: false, rope_theta: 500 },
     rope_scaling: {

@@ -8,6 +8,7 @@ import { type ExportType, exportModel, exportTypes, publishedFamily } from '../.
 import type { ResolvedModel } from '../../model/resolved-model.ts';
 import { count } from '../../platform/amounts.ts';
 import { UsageError } from '../../platform/errors.ts';
+import { writeJson } from '../../platform/files.ts';
 import type { AddCommand } from '../command.ts';
 
 interface ExportOptions {
@@ -54,9 +55,13 @@ async function writeInto(output: string, resolved: ResolvedModel, type: ExportTy
   const family = String(fields.model_type);
   let written = { family, type: 'float32', tensors: 0 };
   await inNewFolder(output, async (temporary) => {
-    written = adapter
-      ? { ...written, ...(await exportAdapter(temporary, adapter, base.config, architecture)) }
-      : await exportModel(temporary, base, type);
+    if (!adapter) {
+      written = await exportModel(temporary, base, type);
+      return;
+    }
+    written = { ...written, ...(await exportAdapter(temporary, adapter, base.config, architecture)) };
+    // A converted base is decoded as its adapter says.
+    if (adapter.base.conversion) await writeJson(path.join(temporary, 'generation_config.json'), base.generation);
   });
   return written;
 }

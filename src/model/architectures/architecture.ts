@@ -46,6 +46,8 @@ export interface Stored {
 export interface Architecture {
   /** `model_type` of its configurations. */
   readonly types: readonly string[];
+  /** Names in `architectures` by which a family is recognised that has the `model_type` of another one; absent: none. */
+  readonly classes?: readonly string[];
   /** Whether `make` reads how rotary positions are scaled; elsewhere scaled ones are refused. */
   readonly scalesPositions?: boolean;
   /** Throws a `UserError` that names the field that is wrong or not supported. */

@@ -2,6 +2,7 @@ import { UserError } from '../../platform/errors.ts';
 import { isAutoregressive, type ModelConfig, parseConfig } from '../config.ts';
 import type { Architecture } from './architecture.ts';
 import { llama, qwen2, qwen3 } from './autoregressive.ts';
+import { sdar, stableDiffCoder } from './block-diffusion.ts';
 import type { Description } from './description.ts';
 import { llada } from './llada.ts';
 import { lladaMoe } from './llada-moe.ts';
@@ -11,7 +12,18 @@ import { a2dQwen2, a2dQwen3, dream } from './qwen.ts';
 import { assertHasMask, type PublishedTokens, readSpecialTokens } from './special-tokens.ts';
 
 /** The families of published models that are read. To add a family, add a file to this folder and list it here. */
-const published: readonly Architecture[] = [a2dQwen2, a2dQwen3, dream, llada, lladaMoe, llada2Moe, llama, qwen3];
+const published: readonly Architecture[] = [
+  a2dQwen2,
+  a2dQwen3,
+  dream,
+  llada,
+  lladaMoe,
+  llada2Moe,
+  llama,
+  qwen3,
+  sdar,
+  stableDiffCoder,
+];
 
 /** Ours: checkpoints that were written here, or from such ones. */
 const own = 'unmask';
@@ -39,12 +51,18 @@ export async function readConfig(description: Description): Promise<ReadConfig> 
     );
   const config = new PublishedConfig(file, fields);
   const tokens = await readSpecialTokens(description, config);
-  // A Qwen2 that was made bidirectional keeps the name; only its mask token distinguishes it from a plain one.
-  const architecture = fields.model_type === 'qwen2' && tokens.mask === undefined ? qwen2 : named;
+  // A Qwen2 that was made bidirectional keeps the name; only its mask token distinguishes it from a plain one. An exported conversion
+  // has a mask too, but is a plain one otherwise.
+  const isPlain = tokens.mask === undefined || fields.attention === 'causal-context';
+  const architecture = fields.model_type === 'qwen2' && isPlain ? qwen2 : named;
   return { config: ours(architecture, config, tokens), architecture };
 }
 
-function architectureOf({ model_type: type, d_model, num_experts }: Record<string, unknown>): Architecture | undefined {
+function architectureOf(fields: Record<string, unknown>): Architecture | undefined {
+  const { model_type: type, architectures, d_model, num_experts } = fields;
+  const named = Array.isArray(architectures) ? architectures[0] : undefined;
+  const byClass = published.find(({ classes = [] }) => classes.includes(named));
+  if (byClass) return byClass;
   // LLaDA-MoE is published under the name of LLaDA, whose fields it does not have.
   if (type === 'llada' && d_model === undefined && num_experts !== undefined) return lladaMoe;
   return published.find(({ types }) => types.includes(type as string));

@@ -34,15 +34,18 @@ def main(exported):
         load = lambda: AutoModelForCausalLM.from_pretrained(exported / family, dtype=torch.float64).eval()
         reference = json.loads((here / family / "logits.json").read_text())
         print(family, "model", largest_difference(load(), reference, 1e-4))
-        adapter = exported / f"{family}-adapter"
-        if adapter.exists():
+        for kind in ["adapter", "conversion"]:
+            adapter = exported / f"{family}-{kind}"
+            if not adapter.exists():
+                continue
             from peft import PeftModel
 
             adapted = PeftModel.from_pretrained(load(), str(adapter)).eval().to(torch.float64)
-            factors = sum("lora_" in name and bool(weight.abs().max() > 0) for name, weight in adapted.named_parameters())
             stored = json.loads((adapter / "logits.json").read_text())
-            assert factors == stored["tensors"], f"{factors} of {stored['tensors']} factors were loaded"
-            print(family, "adapter", largest_difference(adapted, stored, 3e-4))
+            own = ("lora_", "trainable_tokens_delta")
+            loaded = sum(any(part in name for part in own) and bool(weight.abs().max() > 0) for name, weight in adapted.named_parameters())
+            assert loaded == stored["tensors"], f"{loaded} of {stored['tensors']} tensors were loaded"
+            print(family, kind, largest_difference(adapted, stored, 3e-4))
 
 
 main(Path(sys.argv[1]))

@@ -630,6 +630,47 @@ def main():
     make("llada2-moe", c, llada2_moe_shapes(c), lambda w, c, t: llada2_moe(w, c, t, 4),
          seed=7, dtype="BF16", shards=2, mask_named_in="special_tokens_map.json", keep_f32=("expert_bias",))
 
+    c = {
+        "architectures": ["SDARForCausalLM"],
+        "auto_map": {"AutoConfig": "configuration_sdar.SDARConfig", "AutoModelForCausalLM": "modeling_sdar.SDARForCausalLM"},
+        "model_type": "sdar",
+        **qwen_sizes,
+        "attention_bias": False,
+        "block_size": 4,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "fuse_cross_entropy": True,
+        "head_dim": 16,
+        "mask_token_id": 3,
+        "pad_token_id": 0,
+        "rope_scaling": None,
+        "rope_theta": 1000000,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    }
+    make("sdar", c, qwen_shapes(c, **options3), lambda w, c, t: qwen(w, c, t, **options3, block=4),
+         seed=8, dtype="BF16", shards=2, mask_named_in=None)
+
+    c = {
+        "architectures": ["StableDiffcoderForCausalLM"],
+        "auto_map": {"AutoModelForCausalLM": "modeling_stable_diffcoder.StableDiffcoderForCausalLM"},
+        "model_type": "llama",
+        **qwen_sizes,
+        "attention_bias": False,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "head_dim": 8,
+        "mlp_bias": False,
+        "pad_token_id": 0,
+        "rope_scaling": None,
+        "rope_theta": 500000.0,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    }
+    plain = {"bias": False, "qk_norm": False}
+    make("stable-diffcoder", c, qwen_shapes(c, **plain), lambda w, c, t: qwen(w, c, t, **plain, block=4),
+         seed=9, dtype="BF16", shards=2, mask_named_in="tokenizer_config.json")
+
 
 if __name__ == "__main__":
     main()
