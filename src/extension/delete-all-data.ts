@@ -70,14 +70,19 @@ async function stopAll(jobs: Jobs): Promise<void> {
   await Promise.all([jobs.runs.look(), jobs.evaluations.look()]);
   const activeRuns = [...jobs.runs.runs, ...jobs.evaluations.runs].filter(({ state }) => !isOver(state));
   // A run that ends by itself in the meantime needs no request.
-  for (const { dir } of activeRuns) await requestControl(dir, 'stop').catch(() => undefined);
+  for (const { dir } of activeRuns) {
+    jobs.toBeDeleted.add(dir);
+    await requestControl(dir, 'stop').catch(() => undefined);
+  }
   const deadline = performance.now() + stopTimeout;
   for (const { dir, run } of activeRuns) {
     while ((await lockHolder(dir)) !== null) {
-      if (performance.now() > deadline)
+      if (performance.now() > deadline) {
+        jobs.toBeDeleted.clear();
         throw new UserError(
           `Run ${run} did not stop within ${stopTimeout / 1000} s, so nothing was deleted. Try again.`,
         );
+      }
       await delay(200);
     }
   }

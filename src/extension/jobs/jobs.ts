@@ -60,6 +60,9 @@ export class Jobs implements vscode.Disposable {
     await this.start([command, '--resume', dir]);
   }
 
+  /** Directories of the runs that are deleted when they have stopped, so that their end is not reported. */
+  readonly toBeDeleted = new Set<string>();
+
   /** Directories of the jobs that were started from a window of this user. */
   get launched(): readonly string[] {
     return this.#memory.get<readonly string[]>(launchedKey, []);

@@ -22,7 +22,7 @@ export function registerNotifyEnds(context: vscode.ExtensionContext, jobs: Jobs,
     dispose: jobs.runs.onChange((change) => {
       if (!vscode.workspace.getConfiguration().get<boolean>(settings.notifyAtEnd, defaultJobSettings.notifyAtEnd))
         return;
-      for (const run of endedRuns(change, jobs.launched))
+      for (const run of endedRuns(change, jobs.launched).filter(({ dir }) => !jobs.toBeDeleted.has(dir)))
         void notify(run).catch((error: unknown) =>
           log.warn(`No notification for the end of ${run.run}: ${messageOf(error)}`),
         );
