@@ -1,4 +1,4 @@
-import { adapterBaseName } from '../model/adapter-folder.ts';
+import { adapterBaseName } from '../model/adapter-fields.ts';
 import { type Description, inFolder } from '../model/architectures/description.ts';
 import { readConfig } from '../model/architectures/read-config.ts';
 import type { ModelConfig } from '../model/config.ts';
