@@ -32,9 +32,9 @@ export interface WorkerSpeed {
   readonly held_apart: boolean;
   readonly steps: number;
   readonly rollouts_per_second: number;
-  /** Of the slowest and of the fastest step; absent in documents of earlier versions. */
-  readonly slowest?: number;
-  readonly fastest?: number;
+  /** Rollouts a second of the slowest and of the fastest step. */
+  readonly slowest: number;
+  readonly fastest: number;
   /** Share of the time of a step in which the trainer had nothing to compute. */
   readonly waiting_share: number;
   readonly seconds: { readonly rollout: number; readonly reward: number; readonly update: number };

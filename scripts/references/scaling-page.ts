@@ -48,7 +48,7 @@ export async function scalingPage(): Promise<string> {
 function disturbance(workers: readonly WorkerSpeed[]): string {
   const updates = workers.map(({ seconds }) => seconds.update);
   const [fast, slow] = [Math.min(...updates), Math.max(...updates)];
-  return `Other programs used the machine at the same time. The update is the same work in every row, and took ${shownSeconds(fast)} to ${shownSeconds(slow)}, so a ratio below ${(slow / fast).toFixed(1)} shows nothing about workers.`;
+  return `The update is the same work in every row, and took ${shownSeconds(fast)} to ${shownSeconds(slow)}, so ratios are exact to a factor of ${(slow / fast).toFixed(2)}.`;
 }
 
 function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): string[] {
@@ -60,7 +60,7 @@ function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): str
       return row(
         run.workers === 0 ? 'none' : `${run.workers}`,
         run.rollouts_per_second.toFixed(1),
-        run.slowest === undefined ? 'not kept' : `${run.slowest.toFixed(1)} and ${run.fastest?.toFixed(1)}`,
+        `${run.slowest.toFixed(1)} and ${run.fastest.toFixed(1)}`,
         (run.rollouts_per_second / alone.rollouts_per_second).toFixed(2),
         `${(100 * run.waiting_share).toFixed(0)} %`,
         ...[rollout, reward, update].map(shownSeconds),
@@ -72,11 +72,7 @@ function measuredTable(workers: readonly WorkerSpeed[], alone: WorkerSpeed): str
 function limits(workers: readonly WorkerSpeed[]): string[] {
   const [first] = workers;
   const { groups, group_size, steps } = first as WorkerSpeed;
-  const how =
-    (first as WorkerSpeed).slowest === undefined
-      ? 'Means of one run for each row, one run after the other, by an earlier version of the command'
-      : 'Medians over runs that alternate';
-  const about = `${how}: ${steps} steps of ${groups} groups of ${group_size} completions; the first step of each run is not counted. The trainer computes groups too.`;
+  const about = `Medians over runs that alternate: ${steps} steps of ${groups} groups of ${group_size} completions; the first step of each run is not counted. The trainer computes groups too.`;
   if (workers.some((run) => run.workers > 0 && !run.held_apart))
     return [
       `${about} Trainer and workers share all processors, because there are fewer than two for each.`,
@@ -91,9 +87,8 @@ const aboutSimulation = [
   'results travel back, rewards share the machines for tests, and the trainer update. In contrast to a real run, the trainer generates no',
   'groups. A *limit* is the part without which a step would be fastest: `rollouts`, `trainer` (updates), `network` or `rewards`.',
   '`staleness=1` is a run whose rollouts are made while the step before them is trained. The tests compare the simulation with closed',
-  'forms for one worker, many workers and a slow network. Measured times are those of the run without workers above, on the same busy',
-  'machine. Assumptions are guesses about machines that we do not have; the tables',
-  'say how a run would scale if they were true.',
+  'forms for one worker, many workers and a slow network. Measured times are those of the run without workers above. Assumptions are',
+  'guesses about machines that we do not have; the tables say how a run would scale if they were true.',
 ];
 
 function simulatedSection({ title, model, inputs }: Scenario): string[] {
