@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,6 +14,7 @@ import { readEvents, stepsOf } from '../src/runs/reader.ts';
 import { parseQueueAddress } from '../src/workers/address.ts';
 import { openQueueServer } from '../src/workers/queue-server.ts';
 import { registeredWorkers } from '../src/workers/registry.ts';
+import { freePort } from './free-port.ts';
 import { ownProgram } from './worker.ts';
 
 /** Numbers of workers; 0: the run does not know of workers. */
@@ -248,13 +248,4 @@ class Processes {
 async function endOf(child: ChildProcess): Promise<number | null> {
   const [code] = await once(child, 'exit');
   return code as number | null;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -7,9 +7,9 @@ import { hostname, tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from '../../bench/free-port.ts';
 import { unpackedDebianPackages } from '../../scripts/testing/debian-packages.ts';
 import { messageOf } from '../../src/platform/errors.ts';
-import { freePort } from '../free-port.ts';
 
 interface SlurmPrograms {
   /** The folder into which Debian's packages were unpacked. */

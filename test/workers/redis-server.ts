@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../bench/free-port.ts';
 import { unpackedDebianPackages } from '../../scripts/testing/debian-packages.ts';
 import { messageOf } from '../../src/platform/errors.ts';
-import { freePort } from '../free-port.ts';
 
 interface RedisProgram {
   readonly file: string;

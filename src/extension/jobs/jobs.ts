@@ -27,6 +27,8 @@ const commandOf: Partial<Record<RunKind, string>> = {
 export class Jobs implements vscode.Disposable {
   readonly runs = new RunFolder(path.join(dataHome(), 'runs'));
   readonly evaluations = new RunFolder(path.join(dataHome(), 'evaluations'));
+  /** Directories of the runs that are deleted when they have stopped, so that their end is not reported. */
+  readonly toBeDeleted = new Set<string>();
   readonly #nodes: NodeChoice;
   readonly #script: string;
   readonly #memory: vscode.Memento;
@@ -59,9 +61,6 @@ export class Jobs implements vscode.Disposable {
     if (command === undefined) throw new UserError(`A run of kind ${kind} cannot be resumed. Start a new run.`);
     await this.start([command, '--resume', dir]);
   }
-
-  /** Directories of the runs that are deleted when they have stopped, so that their end is not reported. */
-  readonly toBeDeleted = new Set<string>();
 
   /** Directories of the jobs that were started from a window of this user. */
   get launched(): readonly string[] {
